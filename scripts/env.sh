@@ -20,7 +20,8 @@ base_interpreter() {
             return
         fi
     done
-    fail "expected Python 3.11 or newer as python3, found $(python3 --version 2>&1 || true); set PYTHON=/path/to/python"
+    found=$(python3 --version 2>/dev/null) || found="none"
+    fail "expected Python 3.11 or newer as python3, found $found; install one, or set PYTHON=/path/to/python"
 }
 
 venv_interpreter() {
