@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from chainrule.data.failure import data_error
 
-_BLOCK = 2**20  # elements looked at in one go: the mask of a block stays small however large the data
+_BLOCK = 2**19  # elements looked at in one go: the mask of a block stays small however large the data
 
 
 def check_data(x: npt.ArrayLike, y: npt.ArrayLike, classes: int | None = None) -> None:
