@@ -1,0 +1,113 @@
+"""`Op`: everything that is known about one operation, in one record, and how it is applied.
+
+From a record follow both derivative modes, the type of a result, its value under NumPy, native code, its page in the
+documentation and its tests. Adding an operation is adding a record.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, ClassVar, Final
+
+import numpy as np
+
+from chainrule.errors import ChainruleError
+from chainrule.ir.kinds import Case, Derivative, Lowering, Scalar
+from chainrule.types import Type, type_of
+
+_PYTHON_SCALARS: Final = (float, int, bool)
+
+OPS: Final[dict[str, Op]] = {}
+"""Every operation by name: read by the text form's parser, the generated tests and the generated documentation."""
+
+
+class Trace(ABC):
+    """What it means to apply an operation to values of one trace. A later trace is inside all earlier ones."""
+
+    _levels: ClassVar = count()
+
+    def __init__(self) -> None:
+        self.level = next(Trace._levels)
+        self.closed = False
+
+    @abstractmethod
+    def process(self, op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
+        """The result of `op`, or the tuple of its results; some of `inputs` belong to this trace."""
+
+
+class Traced:
+    """A value that belongs to a trace. The user's handle on it is chainrule.numpy.array.Tracer."""
+
+    __slots__ = ("trace", "view")
+
+    trace: Trace
+    view: Any  # where this is a view of another traced array: how to read it anew
+
+    def refresh(self) -> None:
+        """Reads a view again if the array behind it was assigned to."""
+
+    def create(self, op: Op, attrs: dict[str, Any]) -> Any:
+        """The result of an operation without inputs, recorded where this value is."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Op:
+    """One operation; called, it is applied: `tanh(x)`, `reshape(x, shape=(3, 4))`.
+
+    `infer(*types, **attrs)` gives the type of the result (a tuple of types where there are `several`) or raises;
+    `numpy(*arrays, **attrs)` its value; `derivative` and `lowering` are the records of ir/kinds.py; `doc` is the formula.
+    """
+
+    name: str
+    infer: Callable[..., Type | tuple[Type, ...]]
+    numpy: Callable[..., Any]
+    derivative: Derivative
+    lowering: Lowering
+    cases: tuple[Case, ...]
+    doc: str
+    several: bool = False
+    yields: bool = field(init=False)  # whether a result of weak operands is weak
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "yields", isinstance(self.lowering, Scalar) and self.name != "cast")
+        if self.name in OPS:
+            raise ValueError(f"two operations are named {self.name}")
+        OPS[self.name] = self
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def __call__(self, *inputs: Any, **attrs: Any) -> Any:
+        """The result, or the tuple of results.
+
+        The innermost trace among the inputs (the one that was begun last) decides what it means: record a node, carry
+        a tangent, append to a tape. Where nothing is traced it is the operation's NumPy meaning.
+        """
+        innermost: Trace | None = None
+        for x in inputs:
+            if isinstance(x, Traced):
+                if x.view is not None:
+                    x.refresh()
+                if innermost is None or x.trace.level > innermost.level:
+                    innermost = x.trace
+        if innermost is not None:
+            return innermost.process(self, inputs, attrs)
+        try:
+            out = self.numpy(*inputs, **attrs)
+        except (ValueError, TypeError, IndexError) as error:
+            if not isinstance(error, ChainruleError):
+                self.infer(*(type_of(x) for x in inputs), **attrs)  # says the same with the user's line
+            raise
+        if self.yields and isinstance(out, np.generic):
+            for x in inputs:
+                if type(x) not in _PYTHON_SCALARS:
+                    return out
+            return out.item()
+        return out
+
+    def beside(self, x: Any, **attrs: Any) -> Any:
+        """The result of an operation without inputs (`full`, `iota`): a node where x is staged, else an array."""
+        return x.create(self, attrs) if isinstance(x, Traced) else self(**attrs)

@@ -1,0 +1,1 @@
+"""The operations: one record each. The modules hold nothing but records and what their rules share."""

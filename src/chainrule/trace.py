@@ -1,0 +1,111 @@
+"""`stage`: a function of arrays, called once with types in place of numbers, becomes a `Graph`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import EscapedTracerError, ShapeError, message
+from chainrule.ir.graph import CONSTANT, ArrayRef, Graph, Node, Value, input_value
+from chainrule.ir.op import Op, Trace, Traced
+from chainrule.numpy.array import Tracer
+from chainrule.types import Type, type_of
+from chainrule.where import user_location
+
+
+class Recorder(Trace):
+    """The trace that records a node for every operation.
+
+    What the function finds outside itself is captured. Traced values of an outer trace become further inputs of the
+    graph; arrays too where the recorder `hoists`, else they are constants that are read at every call.
+    """
+
+    def __init__(self, hoists: bool) -> None:
+        super().__init__()
+        self.hoists = hoists
+        self.captured: list[tuple[Any, Value]] = []
+        self._constants: dict[int, Value] = {}
+        self._kept: list[Any] = []  # keeps what `_constants` knows by id alive
+
+    def input(self, type: Type) -> Tracer:
+        """A new input of the graph."""
+        return Tracer(self, input_value(type, user_location()))
+
+    def process(self, op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
+        check_open(self)
+        values = tuple([self.lift(x) for x in inputs])
+        types = op.infer(*[value.type for value in values], **attrs)
+        node = Node(op, values, attrs, types if isinstance(types, tuple) else (types,), user_location())
+        results = tuple(Tracer(self, value) for value in node.results)
+        return results if op.several else results[0]
+
+    def lift(self, x: Any) -> Value:
+        """The graph's value for anything that an operation is given."""
+        if isinstance(x, Traced):
+            x.refresh()
+            if x.trace is self:
+                return x.value  # type: ignore[attr-defined]
+            check_open(x.trace)
+            return self._capture(id(x.value), x.clone())  # type: ignore[attr-defined]
+        if isinstance(x, np.ndarray):
+            return self._capture(id(x), x) if self.hoists else self._constant(id(x), x, ArrayRef(x))
+        type_of(x)  # says what cannot be lifted
+        return Node(CONSTANT, (), {"value": x}, (type_of(x),), user_location()).results[0]
+
+    def _capture(self, key: int, source: Any) -> Value:
+        if key not in self._constants:
+            self._constants[key] = input_value(type_of(source), user_location())
+            self.captured.append((source, self._constants[key]))
+            self._kept.append(source.value if isinstance(source, Tracer) else source)
+        return self._constants[key]
+
+    def _constant(self, key: int, source: Any, value: Any) -> Value:
+        if key not in self._constants:
+            node = Node(CONSTANT, (), {"value": value}, (type_of(source),), user_location())
+            self._constants[key] = node.results[0]
+            self._kept.append(source)
+        return self._constants[key]
+
+
+@dataclass(frozen=True, eq=False)
+class Staged:
+    """A graph, and what its last inputs are: arrays and outer traced values that the function found outside itself."""
+
+    graph: Graph
+    captured: tuple[Any, ...]
+
+
+def stage(function: Callable[..., Sequence[Any]], types: Sequence[Type], hoists: bool = False) -> Staged:
+    """The graph of `function(*traced) -> sequence of arrays` for inputs of the given types."""
+    recorder = Recorder(hoists)
+    inputs = [recorder.input(type) for type in types]
+    given = tuple(x.value for x in inputs)
+    try:
+        outputs = tuple(recorder.lift(out) for out in function(*inputs))
+    finally:
+        recorder.closed = True
+    captured = tuple(source for source, _ in recorder.captured)
+    return Staged(Graph(given + tuple(value for _, value in recorder.captured), outputs), captured)
+
+
+def check_open(trace: Trace) -> None:
+    """Raises where a traced array outlived the function it was traced in."""
+    if trace.closed:
+        raise EscapedTracerError(
+            message(
+                "a traced array used inside the call that traced it",
+                "one kept from a call that has ended",
+                user_location(),
+                "returning it from the function, or cr.value(x) where only its numbers are wanted",
+            )
+        )
+
+
+def same_types(expected: Sequence[Type], got: Sequence[Type], what: str) -> None:
+    """Raises a ShapeError where two lists of types differ."""
+    if list(expected) != list(got):
+        wanted, found = ", ".join(map(str, expected)), ", ".join(map(str, got))
+        raise ShapeError(message(f"{what} of types ({wanted})", f"({found})", user_location()))

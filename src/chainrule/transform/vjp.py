@@ -1,0 +1,216 @@
+"""Reverse mode: a tape of what was applied, and the walk back over it.
+
+The tape works on values: arrays when eager, graph values when staged, traced values of an outer derivative when nested.
+So the same few lines are backpropagation on numbers, its graph, and its own derivative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from chainrule.ir.kinds import Body, Linear, Multilinear, Partials, Pullback, Rule, Tangent, Zero
+from chainrule.ir.op import Op, Trace, Traced
+from chainrule.numpy.array import Tracer
+from chainrule.ops.identity import tap
+from chainrule.ops.movement import zeros
+from chainrule.trace import check_open
+from chainrule.transform.cotangent import fit, scale
+from chainrule.types import Shape, Type, dtype_of, shape_of
+
+CONSTANT = -1  # the slot of a value that the inputs have no influence on
+
+
+@dataclass(frozen=True)
+class LoopRule:
+    """How an operation that runs graphs is differentiated.
+
+    `jvp(primals, dots, **attrs)` gives the results and their tangents; `forward(values, tracked, **attrs)` the results
+    and the residuals; `pull(cts, residuals, metas, **attrs)` the inputs' cotangents.
+    """
+
+    jvp: Callable[..., tuple[Any, Any]]
+    forward: Callable[..., tuple[Any, tuple[Any, ...]]]
+    pull: Callable[..., list[Any]]
+
+
+LOOPS: Final[dict[str, LoopRule]] = {}
+"""The rules of the operations whose derivative is `Body`, by name; transform/loops.py fills it."""
+
+
+class Entry(NamedTuple):
+    """One operation applied: what the walk back needs of it, and no more."""
+
+    op: Op
+    attrs: dict[str, Any]
+    slots: tuple[int, ...]  # of the inputs
+    residuals: tuple[Any, ...]  # the inputs' values, None where the rule does not ask for them
+    metas: tuple[tuple[Shape, np.dtype[Any]] | None, ...]  # of the inputs that have a slot
+    out: Any  # the result, None where the rule does not ask for it
+    results: tuple[int, ...]  # the slots of the results
+
+
+class Tape(Trace):
+    """The trace of reverse mode: entries in the order in which they were applied. A slot is a differentiable value."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entries: list[Entry] = []
+        self.slots = 0
+        self.taps: list[tuple[str, int]] = []
+
+    def input(self, value: Any) -> Tracer:
+        """A value that derivatives are taken by. The caller sees to it that nobody writes to it."""
+        return Tracer(self, value, self._new_slot())
+
+    def process(self, op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
+        if self.closed:
+            check_open(self)
+        values: list[Any] = []
+        slots: list[int] = []
+        for x in inputs:
+            if isinstance(x, Tracer) and x.trace is self:
+                values.append(x.value)
+                slots.append(x.extra)
+            else:
+                values.append(x)
+                slots.append(CONSTANT)
+        tracked = tuple([slot >= 0 for slot in slots])
+        derivative = op.derivative
+        if True not in tracked or derivative is None or isinstance(derivative, Zero):
+            return self._results(op, op(*values, **attrs), tracked=False)[0]
+        metas = tuple([(shape_of(v), dtype_of(v)) if t else None for v, t in zip(values, tracked, strict=True)])
+        if isinstance(derivative, Body):
+            owned = [_own(v) if v is x else v for x, v in zip(inputs, values, strict=True)]
+            out, residuals = LOOPS[op.name].forward(owned, tracked, **attrs)
+            keeps_out = False
+        else:
+            out = op(*values, **attrs)
+            keeps, keeps_out = residual_places(op, tracked)
+            residuals = tuple(
+                [(_own(v) if v is x else v) if k else None for x, v, k in zip(inputs, values, keeps, strict=True)]
+            )
+        handles, results = self._results(op, out, tracked=True)
+        self.entries.append(Entry(op, attrs, tuple(slots), residuals, metas, out if keeps_out else None, results))
+        if op is tap:
+            self.taps.append((attrs["name"], results[0]))
+        return handles
+
+    def _results(self, op: Op, out: Any, tracked: bool) -> tuple[Any, tuple[int, ...]]:
+        """Handles on the results, and their slots: a slot of its own for each that is differentiable."""
+        outs = out if op.several else (out,)
+        slots = tuple([self._new_slot() if tracked and dtype_of(o).kind == "f" else CONSTANT for o in outs])
+        handles = [Tracer(self, o, slot) for o, slot in zip(outs, slots, strict=True)]
+        return tuple(handles) if op.several else handles[0], slots
+
+    def _new_slot(self) -> int:
+        self.slots += 1
+        return self.slots - 1
+
+
+def backward(tape: Tape, seeds: Sequence[tuple[int, Any]], wanted: Collection[int]) -> dict[int, Any]:
+    """The cotangents of the slots in `wanted`, given those of some slots: the chain rule, last entry first.
+
+    A slot without a cotangent (None) has no influence; what a later layer has computed is never computed again.
+    """
+    cts: list[Any] = [None] * tape.slots
+    for slot, ct in seeds:
+        cts[slot] = ct if cts[slot] is None else cts[slot] + ct
+    with np.errstate(all="ignore"):  # a factor may be infinite where its cotangent is zero
+        for entry in reversed(tape.entries):
+            passed = [cts[slot] if slot >= 0 else None for slot in entry.results]
+            if all(ct is None for ct in passed):
+                continue
+            for slot, ct in zip(entry.slots, pull(entry, passed), strict=True):
+                if slot >= 0 and ct is not None:
+                    cts[slot] = ct if cts[slot] is None else cts[slot] + ct
+            for slot in entry.results:
+                if slot >= 0 and slot not in wanted:
+                    cts[slot] = None
+    return {slot: cts[slot] for slot in wanted}
+
+
+def pull(entry: Entry, cts: list[Any]) -> list[Any]:
+    """The cotangents that one operation passes on to its inputs, given those of its results."""
+    op, attrs, _, residuals, metas, out, _ = entry
+    ct = cts[0]
+    match op.derivative:
+        case Partials() as rule:
+            factors = [factor(rule, i, residuals, out, attrs) if meta else None for i, meta in enumerate(metas)]
+            found = [None if f is None else scale(ct, f) for f in factors]
+        case Linear(transpose, args):
+            shown = [Type(*m) if m else r for r, m in zip(residuals, metas, strict=True)]
+            pulled = iter(transpose(ct, *shown, **attrs))
+            found = [next(pulled) if args is None or i in args else None for i in range(len(metas))]
+        case Multilinear(transposes):
+            shown = [Type(*m) if r is None else r for r, m in zip(residuals, metas, strict=True)]
+            found = [transposes[i](ct, *shown, **attrs) if meta else None for i, meta in enumerate(metas)]
+        case Tangent(tangent):
+            found = transpose_tangent(tangent, cts, op.several, residuals, metas, out, attrs)
+        case Body():
+            found = LOOPS[op.name].pull(cts, residuals, metas, **attrs)
+        case Pullback(pullback):
+            found = list(pullback(cts, residuals, **attrs))
+        case None | Zero():
+            found = [None] * len(metas)
+    return [None if meta is None or ct is None else fit(ct, *meta) for ct, meta in zip(found, metas, strict=True)]
+
+
+def factor(rule: Partials, i: int, operands: Sequence[Any], out: Any, attrs: dict[str, Any]) -> Any:
+    """The factor of the chain rule by operand i."""
+    partial = rule.factors[i]
+    return partial(*[out if p < 0 else operands[p] for p in rule.needs[i]], **attrs) if callable(partial) else partial
+
+
+def transpose_tangent(
+    tangent: Rule,
+    cts: list[Any],
+    several: bool,
+    operands: tuple[Any, ...],
+    metas: tuple[Any, ...],
+    out: Any,
+    attrs: dict[str, Any],
+) -> list[Any]:
+    """The cotangents of a rule that is given as its tangent: the transpose of that linear piece, by a tape of its own."""
+    tape = Tape()
+    beside = next(ct for ct in cts if ct is not None)
+    dots = [
+        tape.input(zeros(Type(*m), beside)) if m else zeros(operand, beside)
+        for operand, m in zip(operands, metas, strict=True)
+    ]
+    outs = tangent(tuple(dots), out, *operands, **attrs)
+    seeds = [
+        (dot.extra, ct)
+        for dot, ct in zip(outs if several else (outs,), cts, strict=True)
+        if ct is not None and isinstance(dot, Tracer) and dot.trace is tape and dot.extra >= 0
+    ]
+    slots = [dot.extra if m else None for dot, m in zip(dots, metas, strict=True)]
+    found = backward(tape, seeds, [slot for slot in slots if slot is not None])
+    return [None if slot is None else found[slot] for slot in slots]
+
+
+@lru_cache(maxsize=None)
+def residual_places(op: Op, tracked: tuple[bool, ...]) -> tuple[tuple[bool, ...], bool]:
+    """Which inputs' values, and whether the result, the rule needs when the `tracked` inputs are differentiated."""
+    count = len(tracked)
+    match op.derivative:
+        case Partials(_, needs):
+            needed = {place for i in range(count) if tracked[i] for place in needs[i]}
+            return tuple(i in needed for i in range(count)), -1 in needed
+        case Linear(_, args):
+            return tuple(args is not None and i not in args for i in range(count)), False
+        case Multilinear():
+            return tuple(any(tracked[:i] + tracked[i + 1 :]) for i in range(count)), False
+        case _:
+            return (True,) * count, True
+
+
+def _own(value: Any) -> Any:
+    """The value as it is now: a handle or an array of the user's may change before the walk back."""
+    if isinstance(value, Traced):
+        return value.clone()
+    return value.copy() if isinstance(value, np.ndarray) else value

@@ -1,0 +1,156 @@
+"""Trees: dicts, lists, tuples and dataclasses whose leaves are arrays.
+
+`flatten` takes a tree apart into its leaves and a `Structure`; `unflatten` puts one together again. A dataclass field is
+a `param` (trained), a `state` (carried along, no gradient) or `static` (part of the structure, hashed and compared).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final, Literal
+
+from chainrule.errors import TreeError, message
+
+Kind = Literal["param", "state", "static"]
+FIELD_KIND: Final = "chainrule.kind"
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """A tree without its leaves: the container's type, its keys, its static part, and the children's structures.
+
+    A leaf has `container` None.
+    """
+
+    container: type | None
+    keys: tuple[Any, ...]
+    static: tuple[Any, ...]
+    children: tuple[Structure, ...]
+    size: int
+
+    def paths(self) -> list[str]:
+        """The name of every leaf, such as `layers.0.weight`; the name of a tree that is one leaf is empty."""
+        return [".".join(map(str, path)) for path, _ in self._walk((), "param")]
+
+    def kinds(self) -> list[Kind]:
+        """The kind of every leaf: `param`, or `state` where it or a tree above it is declared as state."""
+        return [kind for _, kind in self._walk((), "param")]
+
+    def _walk(self, path: tuple[Any, ...], kind: Kind) -> Iterable[tuple[tuple[Any, ...], Kind]]:
+        if self.container is None:
+            yield path, kind
+        for key, child in zip(self.keys, self.children, strict=True):
+            own = _field_kinds(self.container).get(key, kind) if _is_record(self.container) else kind
+            yield from child._walk((*path, key), "state" if kind == "state" else own)
+
+    def __str__(self) -> str:
+        if self.container is None:
+            return "*"
+        inner = ", ".join(f"{key}: {child}" for key, child in zip(self.keys, self.children, strict=True))
+        return f"{self.container.__name__}({inner})"
+
+
+LEAF: Final = Structure(None, (), (), (), 1)
+
+
+def flatten(tree: Any) -> tuple[list[Any], Structure]:
+    """The leaves of a tree, in order, and its structure. None is a tree without leaves."""
+    leaves: list[Any] = []
+    return leaves, _take_apart(tree, leaves)
+
+
+def unflatten(structure: Structure, leaves: Sequence[Any]) -> Any:
+    """The tree with the given structure and leaves."""
+    if len(leaves) != structure.size:
+        raise TreeError(message(f"{structure.size} leaves for {structure}", len(leaves)))
+    return _put_together(structure, iter(leaves))
+
+
+def tree_map(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
+    """The tree of `function(leaf, *leaves of the others at the same place)`."""
+    leaves, structure = flatten(tree)
+    columns = [leaves]
+    for other in others:
+        column, found = flatten(other)
+        if found != structure:
+            raise TreeError(message(f"a tree like {structure}", found))
+        columns.append(column)
+    return unflatten(structure, [function(*row) for row in zip(*columns, strict=True)])
+
+
+def named_leaves(tree: Any) -> dict[str, Any]:
+    """The leaves of a tree by their paths."""
+    leaves, structure = flatten(tree)
+    return dict(zip(structure.paths(), leaves, strict=True))
+
+
+def _take_apart(tree: Any, leaves: list[Any]) -> Structure:
+    container = type(tree)
+    if container is tuple or container is list:
+        return _node(container, tuple(range(len(tree))), (), tree, leaves)
+    if container is dict:
+        keys = tuple(sorted(tree)) if all(isinstance(key, str) for key in tree) else tuple(tree)
+        return _node(dict, keys, (), [tree[key] for key in keys], leaves)
+    if tree is None:
+        return _node(container, (), (), (), leaves)
+    if _is_record(container):
+        names, statics = _fields(container)
+        static = tuple(getattr(tree, name) for name in statics)
+        return _node(container, names, static, [getattr(tree, name) for name in names], leaves)
+    if _is_namedtuple(container):
+        return _node(container, container._fields, (), tree, leaves)  # type: ignore[attr-defined]
+    leaves.append(tree)
+    return LEAF
+
+
+def _node(
+    container: type, keys: tuple[Any, ...], static: tuple[Any, ...], children: Any, leaves: list[Any]
+) -> Structure:
+    before = len(leaves)
+    structures = tuple([_take_apart(child, leaves) for child in children])
+    return Structure(container, keys, static, structures, len(leaves) - before)
+
+
+def _put_together(structure: Structure, leaves: Any) -> Any:
+    container = structure.container
+    if container is None:
+        return next(leaves)
+    children = [_put_together(child, leaves) for child in structure.children]
+    if container is tuple or container is list:
+        return container(children)
+    if container is dict:
+        return dict(zip(structure.keys, children, strict=True))
+    if container is type(None):
+        return None
+    if _is_record(container):
+        record = object.__new__(container)
+        for name, child in zip(structure.keys, children, strict=True):
+            object.__setattr__(record, name, child)
+        for name, value in zip(_fields(container)[1], structure.static, strict=True):
+            object.__setattr__(record, name, value)
+        return record
+    return container(*children)
+
+
+def _is_record(container: type | None) -> bool:
+    return container is not None and dataclasses.is_dataclass(container)
+
+
+def _is_namedtuple(container: type) -> bool:
+    return issubclass(container, tuple) and hasattr(container, "_fields")
+
+
+@lru_cache(maxsize=None)
+def _field_kinds(container: type) -> dict[str, Kind]:
+    return {field.name: field.metadata.get(FIELD_KIND, "param") for field in dataclasses.fields(container)}
+
+
+@lru_cache(maxsize=None)
+def _fields(container: type) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    kinds = _field_kinds(container)
+    return tuple(n for n, kind in kinds.items() if kind != "static"), tuple(
+        n for n, kind in kinds.items() if kind == "static"
+    )

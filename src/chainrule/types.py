@@ -1,0 +1,98 @@
+"""Types of arrays: shape, dtype, and whether the value is a Python scalar that yields to its partner's dtype."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from chainrule.errors import DTypeError, message
+
+Shape = tuple[int, ...]
+
+SHORT_NAMES: Final[dict[np.dtype[Any], str]] = {
+    np.dtype(np.float32): "f32",
+    np.dtype(np.float64): "f64",
+    np.dtype(np.int32): "i32",
+    np.dtype(np.int64): "i64",
+    np.dtype(np.uint8): "u8",
+    np.dtype(np.bool_): "bool",
+}
+DTYPES: Final[dict[str, np.dtype[Any]]] = {short: dtype for dtype, short in SHORT_NAMES.items()}
+FLOATS: Final = (np.dtype(np.float32), np.dtype(np.float64))
+BOOL: Final = np.dtype(np.bool_)
+INT64: Final = np.dtype(np.int64)
+FLOAT32: Final = np.dtype(np.float32)
+FLOAT64: Final = np.dtype(np.float64)
+_PYTHON: Final[dict[type, np.dtype[Any]]] = {float: FLOAT64, int: INT64, bool: BOOL}
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """Shape and dtype of an array. `weak` marks a Python scalar under NumPy 2 promotion (`~f64` in text)."""
+
+    shape: Shape
+    dtype: np.dtype[Any]
+    weak: bool = False
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """The number of bytes of the elements."""
+        return self.size * self.dtype.itemsize
+
+    @property
+    def is_float(self) -> bool:
+        """Whether a derivative by such a value has a meaning."""
+        return self.dtype.kind == "f"
+
+    def with_shape(self, shape: Shape) -> Type:
+        """The same dtype with another shape."""
+        return Type(shape, self.dtype, self.weak and shape == ())
+
+    def __str__(self) -> str:
+        dims = f"[{','.join(map(str, self.shape))}]" if self.shape else ""
+        return f"{'~' if self.weak else ''}{SHORT_NAMES.get(self.dtype, self.dtype.name)}{dims}"
+
+
+def type_of(value: Any) -> Type:
+    """The type of an array, a NumPy scalar or a Python scalar (weak); of anything else a DTypeError."""
+    traced = getattr(value, "type", None)
+    if isinstance(traced, Type):
+        return traced
+    python = _PYTHON.get(type(value))
+    if python is not None:
+        return Type((), python, weak=python != BOOL)
+    if not isinstance(value, (np.ndarray, np.generic)):
+        raise DTypeError(message("an array or a number", type(value).__name__))
+    return Type(value.shape, supported(value.dtype))
+
+
+def supported(dtype: Any) -> np.dtype[Any]:
+    """The dtype itself if chainrule computes with it, in this machine's byte order."""
+    dtype = np.dtype(dtype).newbyteorder("=")
+    if dtype not in SHORT_NAMES:
+        known = ", ".join(d.name for d in SHORT_NAMES)
+        raise DTypeError(message(f"one of the dtypes {known}", dtype.name, hint="x.astype(np.float32)"))
+    return dtype
+
+
+def shape_of(value: Any) -> Shape:
+    """The shape of an array or of a Python scalar."""
+    return getattr(value, "shape", ())
+
+
+def dtype_of(value: Any) -> np.dtype[Any]:
+    """The dtype of an array or of a Python scalar."""
+    dtype = getattr(value, "dtype", None)
+    return dtype if dtype is not None else _PYTHON[type(value)]

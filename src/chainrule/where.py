@@ -1,0 +1,81 @@
+"""Where in the user's program something happened: file and line, or notebook cell, and the layer's path."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from types import FrameType
+
+_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_NUMPY = (
+    os.path.dirname(os.path.abspath(sys.modules["numpy"].__file__ or "")) + os.sep if "numpy" in sys.modules else "\0"
+)
+# Code of the package that stands for the user's own: the layers' formulas are what a reader wants to see named.
+_LAYERS: ContextVar[tuple[Callable[[], str], ...]] = ContextVar("chainrule_layers", default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A place in the user's program: file (or notebook cell), line, and path of the layer being called."""
+
+    file: str
+    line: int
+    layer: str = ""
+
+    def __str__(self) -> str:
+        place = f"{cell_name(self.file) or _short(self.file)}:{self.line}"
+        return f"{place} ({self.layer})" if self.layer else place
+
+    def source(self) -> str:
+        """The text of the line, empty where it is not to be had."""
+        return linecache.getline(self.file, self.line).strip()
+
+
+def user_location() -> Where | None:
+    """The innermost frame that is neither chainrule's nor NumPy's."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if not (file.startswith((_PACKAGE, _NUMPY, "<frozen", "<string>")) or file.endswith("contextlib.py")):
+            return Where(file, frame.f_lineno, current_layer())
+        frame = frame.f_back
+    return None
+
+
+def current_layer() -> str:
+    """The path of the layer being called, such as `layers.0`; empty outside of any."""
+    layers = _LAYERS.get()
+    return layers[-1]() if layers else ""
+
+
+@contextmanager
+def in_layer(name: Callable[[], str]) -> Iterator[None]:
+    """Calls made inside are located in the layer whose path `name()` gives (asked only when it is shown)."""
+    token = _LAYERS.set((*_LAYERS.get(), name))
+    try:
+        yield
+    finally:
+        _LAYERS.reset(token)
+
+
+def cell_name(file: str) -> str:
+    """The name a notebook shows for one of its cells (`Cell In[3]`), empty for an ordinary file."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    formatter = getattr(getattr(shell, "compile", None), "format_code_name", None)
+    named = formatter(file) if formatter is not None else None
+    return " ".join(named) if named else ""
+
+
+def _short(file: str) -> str:
+    """The path relative to the current folder where that is shorter."""
+    try:
+        relative = os.path.relpath(file)
+    except (ValueError, OSError):  # another drive, or a folder that is gone
+        return file
+    return relative if len(relative) < len(file) else file
