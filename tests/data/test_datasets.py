@@ -39,6 +39,7 @@ def test_digits_are_fresh_at_every_call() -> None:
     again, labels = digits()
     assert again.max() == 1 and labels[0] == 0
     assert not np.shares_memory(again, x)
+    assert not datasets._digits_table().flags.writeable
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, "float64", np.dtype("float32")])

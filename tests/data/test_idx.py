@@ -173,6 +173,17 @@ def test_the_best_compression_there_is_passes(tmp_path: Path, as_idx: AsIdx) -> 
     assert not read_idx(path).any()
 
 
+def test_reading_takes_little_more_than_the_array(tmp_path: Path, as_idx: AsIdx) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(gzip.compress(as_idx(np.zeros(16 * MEBI, np.uint8)), 1))
+    tracemalloc.start()
+    try:
+        array = read_idx(path)
+        assert array.nbytes <= tracemalloc.get_traced_memory()[1] < array.nbytes + 4 * MEBI
+    finally:
+        tracemalloc.stop()
+
+
 quietly = functools.partial(
     settings, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
