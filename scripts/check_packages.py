@@ -71,7 +71,7 @@ def check_wheel(wheel: Path) -> Metadata:
     return metadata
 
 
-def check_metadata(metadata: Metadata, folder: Path) -> None:
+def check_metadata(metadata: Metadata) -> None:
     scope: dict[str, str] = {}
     exec((ROOT / "src/chainrule/_version.py").read_text(encoding="utf-8"), scope)
     expect(str(metadata.version) == scope["__version__"], f"expected version {scope['__version__']}")
@@ -81,7 +81,7 @@ def check_metadata(metadata: Metadata, folder: Path) -> None:
     expect(extras == {"train", "plot", "bench", "test", "docs", "all"}, f"extras are {extras}")
     expect(metadata.description == (ROOT / "README.md").read_text(encoding="utf-8"), "expected README as description")
     expect(metadata.description_content_type == "text/markdown", f"got {metadata.description_content_type}")
-    print(f"metadata of {metadata.name} {metadata.version} is valid; built in {folder}")
+    print(f"metadata of {metadata.name} {metadata.version} is valid")
 
 
 def needed_by_all(need: Requirement) -> bool:
@@ -119,7 +119,7 @@ def use_bare(python: Path, folder: Path) -> None:
 
 def main(folder: Path) -> None:
     wheel, sdist = build(folder)
-    check_metadata(check_wheel(wheel), folder)
+    check_metadata(check_wheel(wheel))
     check_sdist(sdist)
     print(f"{wheel.name} ({wheel.stat().st_size // 1024} KB) and {sdist.name} hold what they should")
     with tempfile.TemporaryDirectory() as place:
