@@ -44,6 +44,10 @@ class DataError(ChainruleError, ValueError):
     """Data, or a file of data, that cannot be what it says it is."""
 
 
+class OwnershipError(ChainruleError, ValueError):
+    """An array given up twice, or given up and used again."""
+
+
 class GraphError(ChainruleError, ValueError):
     """A graph, or the text of one, that is not well formed."""
 

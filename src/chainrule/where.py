@@ -79,3 +79,21 @@ def _short(file: str) -> str:
     except (ValueError, OSError):  # another drive, or a folder that is gone
         return file
     return relative if len(relative) < len(file) else file
+
+
+_COLLECTING_TAPS: ContextVar[bool] = ContextVar("chainrule_taps", default=False)
+
+
+@contextmanager
+def collecting_taps(on: bool) -> Iterator[None]:
+    """Within it, `cr.tap` and the layers mark their values for the derivative that asked for them."""
+    token = _COLLECTING_TAPS.set(on)
+    try:
+        yield
+    finally:
+        _COLLECTING_TAPS.reset(token)
+
+
+def taps_wanted() -> bool:
+    """Whether the innermost derivative wants the gradients at taps."""
+    return _COLLECTING_TAPS.get()

@@ -20,7 +20,7 @@ from chainrule.ops.identity import tap
 from chainrule.ops.movement import zeros
 from chainrule.trace import check_open
 from chainrule.transform.cotangent import fit, scale
-from chainrule.types import Shape, Type, dtype_of, shape_of
+from chainrule.types import Shape, Type, dtype_of, shape_of, type_of
 
 CONSTANT = -1  # the slot of a value that the inputs have no influence on
 
@@ -61,7 +61,7 @@ class Tape(Trace):
         super().__init__()
         self.entries: list[Entry] = []
         self.slots = 0
-        self.taps: list[tuple[str, int]] = []
+        self.taps: list[tuple[str, int, Type]] = []
 
     def input(self, value: Any) -> Tracer:
         """A value that derivatives are taken by. The caller sees to it that nobody writes to it."""
@@ -97,7 +97,7 @@ class Tape(Trace):
         handles, results = self._results(op, out, tracked=True)
         self.entries.append(Entry(op, attrs, tuple(slots), residuals, metas, out if keeps_out else None, results))
         if op is tap:
-            self.taps.append((attrs["name"], results[0]))
+            self.taps.append((attrs["name"], results[0], type_of(out)))
         return handles
 
     def _results(self, op: Op, out: Any, tracked: bool) -> tuple[Any, tuple[int, ...]]:

@@ -1,0 +1,1 @@
+"""The public verbs: derivatives of functions, staging, and what a function's graph looks like."""

@@ -1,0 +1,176 @@
+"""What a function finds outside its arguments: globals, closure cells, attributes, elements of containers.
+
+A staged function is traced once. What it read then may be something else at the next call: arrays are read again, and
+a number, a string or a function that has changed makes the function be traced anew. `find_captures` lists the places
+that it can read from; `Captures.changed` compares them.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import CodeType, FunctionType, MethodType, ModuleType
+from typing import Any, Final
+
+import numpy as np
+
+from chainrule.ir.op import Traced
+
+_LIMIT: Final = 10_000  # places looked at; a data set held as a list of numbers is not a constant of a model
+_PLAIN: Final = (int, float, complex, bool, str, bytes, type(None), np.generic)
+_OWN_MODULES: Final = frozenset({"numpy", "chainrule", *sys.stdlib_module_names})
+
+
+@dataclass(slots=True)
+class Place:
+    """Somewhere a value was found: `read()` finds what is there now."""
+
+    read: Callable[[], Any]
+    expected: Any
+
+
+@dataclass(slots=True)
+class Captures:
+    """The places that a function can read from besides its arguments."""
+
+    numbers: list[Place] = field(default_factory=list)  # compared by value
+    arrays: list[Place] = field(default_factory=list)  # read at every call
+    objects: list[Place] = field(default_factory=list)  # containers and functions: compared by identity
+    generators: list[tuple[np.random.Generator, Any]] = field(default_factory=list)
+
+    def changed(self) -> bool:
+        """Whether anything but the contents of arrays is not what it was."""
+        for place in self.objects:
+            if _now(place) is not place.expected:
+                return True
+        for place in self.numbers:
+            now = _now(place)
+            if now is not place.expected and (type(now) is not type(place.expected) or now != place.expected):
+                return True
+        return False
+
+    def rebound(self) -> Iterator[tuple[Any, Any]]:
+        """Pairs of an array that was found and what is in its place now, where it is another one."""
+        for place in self.arrays:
+            now = _now(place)
+            if now is not place.expected:
+                yield place.expected, now
+                place.expected = now
+
+    def drawn(self) -> bool:
+        """Whether a random generator that the function holds has moved on since it was found."""
+        return any(generator.bit_generator.state != state for generator, state in self.generators)
+
+
+def find_captures(function: Callable[..., Any]) -> Captures:
+    """The places that `function`, and the functions of the user's that it names, can read from."""
+    walk = _Walk()
+    walk.visit(function)
+    while walk.pending and len(walk.seen) < _LIMIT:
+        walk.pending.pop()()
+    return walk.captures
+
+
+class _Walk:
+    """The search: every object once, deepest last."""
+
+    def __init__(self) -> None:
+        self.captures = Captures()
+        self.pending: list[Callable[[], None]] = []
+        self.seen: dict[int, Any] = {}
+
+    def place(self, read: Callable[[], Any], names: frozenset[str]) -> None:
+        """Notes what a place holds, and looks into it."""
+        try:
+            value = read()
+        except (ValueError, KeyError, IndexError, AttributeError):  # an empty cell, a global not there yet
+            return
+        if isinstance(value, _PLAIN):
+            self.captures.numbers.append(Place(read, value))
+        elif isinstance(value, np.ndarray):
+            self.captures.arrays.append(Place(read, value))
+        elif not isinstance(value, Traced):
+            if not isinstance(value, ModuleType):
+                self.captures.objects.append(Place(read, value))
+            self.pending.append(lambda: self.visit(value, names))
+
+    def visit(self, value: Any, names: frozenset[str] = frozenset()) -> None:
+        """Looks into a function, container, module or object; `names` are the attributes that code asks for."""
+        if id(value) in self.seen:
+            return
+        self.seen[id(value)] = value
+        match value:
+            case FunctionType():
+                self._function(value)
+            case MethodType():
+                self.visit(value.__func__)
+                self.pending.append(lambda: self.visit(value.__self__, _names(value.__func__.__code__)))
+            case functools.partial():
+                self.visit(value.func)
+                for part in (*value.args, *value.keywords.values()):
+                    self.place(lambda part=part: part, names)
+            case dict():
+                self.captures.numbers.append(Place(lambda: len(value), len(value)))
+                for key in value:
+                    self.place(functools.partial(value.__getitem__, key), names)
+            case list() | tuple():
+                self.captures.numbers.append(Place(lambda: len(value), len(value)))
+                for index in range(len(value)):
+                    self.place(functools.partial(value.__getitem__, index), names)
+            case ModuleType():
+                if value.__name__.partition(".")[0] not in _OWN_MODULES:
+                    self._attributes(value, names)
+            case np.random.Generator():
+                self.captures.generators.append((value, value.bit_generator.state))
+            case type():
+                pass
+            case _:
+                self._object(value, names)
+
+    def _function(self, function: FunctionType) -> None:
+        if function.__module__ and function.__module__.partition(".")[0] in _OWN_MODULES:
+            return
+        wrapped = getattr(function, "__wrapped__", None)
+        if wrapped is not None:
+            self.visit(wrapped)
+        names = _names(function.__code__)
+        for name in names & function.__globals__.keys():
+            self.place(functools.partial(function.__globals__.__getitem__, name), names)
+        for cell in function.__closure__ or ():
+            self.place(lambda cell=cell: cell.cell_contents, names)
+        for default in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
+            self.place(lambda default=default: default, names)
+
+    def _object(self, value: Any, names: frozenset[str]) -> None:
+        if type(value).__module__.partition(".")[0] in _OWN_MODULES - {"chainrule"}:
+            return
+        wrapped = getattr(value, "__wrapped__", None)
+        if wrapped is not None:
+            self.visit(wrapped, names)
+        call = getattr(type(value), "__call__", None)  # noqa: B004 (its code is wanted, not whether it is callable)
+        if isinstance(call, FunctionType):
+            self.visit(call)
+            names = names | _names(call.__code__)
+        self._attributes(value, names)
+
+    def _attributes(self, value: Any, names: frozenset[str]) -> None:
+        for name in names & set(getattr(value, "__dict__", ()) or getattr(type(value), "__slots__", ())):
+            self.place(functools.partial(getattr, value, name), names)
+
+
+def _names(code: CodeType) -> frozenset[str]:
+    """The names of globals and attributes in a code object and in those nested in it."""
+    nested = (_names(constant) for constant in code.co_consts if isinstance(constant, CodeType))
+    return frozenset(code.co_names).union(*nested)
+
+
+def _now(place: Place) -> Any:
+    try:
+        return place.read()
+    except (ValueError, KeyError, IndexError, AttributeError):
+        return _GONE
+
+
+_GONE: Final = object()

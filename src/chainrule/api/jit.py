@@ -1,0 +1,298 @@
+"""`jit`: a function staged once for each combination of types, then run as a graph."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Generic, ParamSpec, TypeVar
+
+import numpy as np
+
+from chainrule.api.captures import Captures, find_captures
+from chainrule.api.leaves import give
+from chainrule.backend.base import Executable
+from chainrule.backend.reference import ReferenceBackend
+from chainrule.errors import DTypeError, OwnershipError, StagingError, message
+from chainrule.ir.evaluate import evaluate
+from chainrule.ir.graph import Graph
+from chainrule.ir.op import Traced
+from chainrule.trace import Staged, stage
+from chainrule.transform.simplify import simplify
+from chainrule.tree import Structure, flatten, unflatten
+from chainrule.types import Type, type_of
+from chainrule.where import user_location
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+STATIC: Final = (bool, int, str, bytes)
+
+
+@dataclass(eq=False, slots=True)
+class Specialised:
+    """A function staged for one combination of argument types."""
+
+    graph: Graph
+    captured: list[Any]  # the graph's last inputs
+    structure: Structure  # of the result
+    constants: dict[int, Any]  # results that are no arrays, by place
+    captures: Captures
+    donated: tuple[tuple[int, int], ...]  # pairs of an input leaf and the output that is written over it
+    executable: Executable | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The arguments of one call, taken apart: traced leaves, and the key of everything that is static."""
+
+    arrays: list[Any]
+    types: tuple[Type, ...]
+    key: tuple[Any, ...]
+    structure: Structure
+    leaves: list[Any]  # all leaves; those that are traced are None
+    places: list[int]  # of the traced leaves
+
+    def rebuild(self, arrays: Sequence[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments with other values in place of the traced leaves."""
+        leaves = list(self.leaves)
+        for place, array in zip(self.places, arrays, strict=True):
+            leaves[place] = array
+        return unflatten(self.structure, leaves)
+
+
+class Jitted(Generic[P, R]):
+    """A staged function. It is called like the function it was made from."""
+
+    __wrapped__: Callable[P, R]
+
+    def __init__(self, function: Callable[P, R], donate: tuple[int, ...], static_argnames: frozenset[str]) -> None:
+        functools.update_wrapper(self, function)
+        self._function = function
+        self._donate = donate
+        self._static = static_argnames
+        self._parameters = _parameter_names(function)
+        self._cache: dict[Any, Specialised] = {}
+        self.compiles = 0
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        call = take_apart(self._parameters, self._static, args, kwargs)
+        special = self._specialised(call)
+        if any(isinstance(x, Traced) for x in (*call.arrays, *special.captured)):
+            outs = evaluate(special.graph, [*call.arrays, *special.captured])
+        else:
+            outs = self._run(special, call)
+        leaves = [special.constants.get(place) for place in range(special.structure.size)]
+        for place, out in zip((p for p in range(len(leaves)) if p not in special.constants), outs, strict=True):
+            leaves[place] = out
+        return unflatten(special.structure, leaves)
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """As a method: bound to the instance, which is the first argument."""
+        return self if instance is None else functools.partial(self, instance)
+
+    def graph(self, *args: P.args, **kwargs: P.kwargs) -> Graph:
+        """The graph that is run for these arguments."""
+        return self._specialised(take_apart(self._parameters, self._static, args, kwargs)).graph
+
+    def _run(self, special: Specialised, call: Call) -> list[Any]:
+        if special.executable is None:
+            special.executable = ReferenceBackend().compile(special.graph)
+        inputs = [*call.arrays, *special.captured]
+        check_donated(call.arrays, special)
+        outs = special.executable(inputs)
+        written = dict((out, place) for place, out in special.donated)
+        given = give((out for i, out in enumerate(outs) if i not in written), held=inputs)
+        kept = iter(given)
+        results: list[Any] = [None if i in written else next(kept) for i in range(len(outs))]
+        copies = {i: outs[i].copy() if _aliases(outs[i], inputs) else outs[i] for i in written}
+        for i, place in written.items():
+            np.copyto(call.arrays[place], copies[i])
+            results[i] = call.arrays[place]
+        return results
+
+    def _specialised(self, call: Call) -> Specialised:
+        special = self._cache.get(call.key)
+        if special is not None and not special.captures.changed() and _follow(special):
+            return special
+        special = self._stage(call)
+        if not any(isinstance(x, Traced) for x in special.captured):
+            self._cache[call.key] = special
+        return special
+
+    def _stage(self, call: Call) -> Specialised:
+        self.compiles += 1
+        captures = find_captures(self._function)
+        outcome: dict[str, Any] = {}
+
+        def function(*traced: Any) -> list[Any]:
+            args, kwargs = call.rebuild(traced)
+            leaves, outcome["structure"] = flatten(self._function(*args, **kwargs))
+            outcome["constants"] = {i: x for i, x in enumerate(leaves) if isinstance(x, STATIC) or x is None}
+            return [x for i, x in enumerate(leaves) if i not in outcome["constants"]]
+
+        staged = without_random_draws(lambda: stage(function, call.types, hoists=True), captures)
+        graph = simplify(staged.graph)
+        donated = self._donations(call, graph)
+        graph = Graph(graph.inputs, graph.outputs, frozenset(place for place, _ in donated))
+        return Specialised(graph, list(staged.captured), outcome["structure"], outcome["constants"], captures, donated)
+
+    def _donations(self, call: Call, graph: Graph) -> tuple[tuple[int, int], ...]:
+        """Which output is written over which donated leaf: in order, each to the first of its type."""
+        args = call.structure.children[0].children
+        bounds = np.cumsum([0, *(child.size for child in args)])
+        given_up = {leaf for n in self._donate if n < len(args) for leaf in range(bounds[n], bounds[n + 1])}
+        free = [place for place, leaf in enumerate(call.places) if leaf in given_up]
+        pairs: list[tuple[int, int]] = []
+        for i, out in enumerate(graph.outputs):
+            place = next((p for p in free if call.types[p] == out.type and isinstance(call.arrays[p], np.ndarray)), None)
+            if place is not None:
+                free.remove(place)
+                pairs.append((place, i))
+        return tuple(pairs)
+
+
+def jit(
+    function: Callable[P, R] | None = None,
+    *,
+    donate: int | tuple[int, ...] = (),
+    static_argnames: str | Sequence[str] = (),
+) -> Any:
+    """The function, staged: traced once for each combination of types, then run as a graph.
+
+    Arrays and Python floats are traced; Python int, bool and str arguments, and those named in `static_argnames`, are
+    static: each value is a graph of its own. Arrays from outside are read at every call, numbers from outside are
+    compared at every call. The arrays of the arguments numbered in `donate` are overwritten by the results of their
+    types, and returned.
+    """
+    if function is None:
+        return functools.partial(jit, donate=donate, static_argnames=static_argnames)
+    names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
+    numbers = (donate,) if isinstance(donate, int) else tuple(donate)
+    return Jitted(function, numbers, frozenset(names))
+
+
+def graph(function: Callable[P, Any], *, static_argnames: str | Sequence[str] = ()) -> Callable[P, Graph]:
+    """The function that returns the graph of `function` for its arguments' types: printed, it is the program.
+
+    `cr.graph(cr.grad(f))(x)` is the graph of the backward pass.
+    """
+    names = frozenset((static_argnames,) if isinstance(static_argnames, str) else static_argnames)
+    parameters = _parameter_names(function)
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> Graph:
+        call = take_apart(parameters, names, args, kwargs)
+
+        def flat(*traced: Any) -> list[Any]:
+            given, named = call.rebuild(traced)
+            return [x for x in flatten(function(*given, **named))[0] if not isinstance(x, STATIC)]
+
+        return simplify(without_random_draws(lambda: stage(flat, call.types), Captures()).graph)
+
+    return run
+
+
+def take_apart(parameters: tuple[str, ...], static: frozenset[str], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+    """The arguments as traced leaves and a key of the rest."""
+    fixed = tuple(_Static(x) if i < len(parameters) and parameters[i] in static else x for i, x in enumerate(args))
+    named = {name: _Static(x) if name in static else x for name, x in kwargs.items()}
+    leaves, structure = flatten((fixed, named))
+    arrays: list[Any] = []
+    types: list[Type] = []
+    places: list[int] = []
+    statics: list[Any] = []
+    for place, leaf in enumerate(leaves):
+        if isinstance(leaf, _Static):
+            statics.append(leaf)
+            leaves[place] = leaf.value
+        elif isinstance(leaf, STATIC):
+            statics.append((type(leaf), leaf))
+        else:
+            types.append(_argument_type(leaf, structure, place))
+            arrays.append(leaf)
+            places.append(place)
+            leaves[place] = None
+    key = (structure, tuple(types), tuple(statics), tuple(places))
+    return Call(arrays, tuple(types), key, structure, leaves, places)
+
+
+def without_random_draws(trace: Callable[[], Staged], captures: Captures) -> Staged:
+    """The outcome of `trace`; an error where it drew from a random generator of NumPy's."""
+    before = _global_random_state()
+    staged = trace()
+    if captures.drawn() or _global_random_state() != before:
+        raise StagingError(
+            message(
+                "no draw from NumPy's random generators while staging (it would become a constant)",
+                "a random state that moved on",
+                user_location(),
+                "cr.random.uniform(key, ...) with the key as an argument, or draw outside and pass the numbers",
+            )
+        )
+    return staged
+
+
+def check_donated(arrays: list[Any], special: Specialised) -> None:
+    """Raises where a donated array cannot be overwritten or is passed twice."""
+    for place, _ in special.donated:
+        mine = arrays[place]
+        if not mine.flags.writeable:
+            raise OwnershipError(message("a donated array that is writable", "a read-only one", user_location(), "x.copy()"))
+        others = (*arrays[:place], *arrays[place + 1 :], *special.captured)
+        if any(isinstance(other, np.ndarray) and np.may_share_memory(mine, other) for other in others):
+            hint = "passing a copy, or not donating it"
+            got = f"one of type {type_of(mine)} that is passed twice"
+            raise OwnershipError(message("a donated array that nothing else uses", got, user_location(), hint))
+
+
+@dataclass(frozen=True, slots=True)
+class _Static:
+    """The value of an argument in static_argnames, compared and hashed."""
+
+    value: Any
+
+
+def _argument_type(leaf: Any, structure: Structure, place: int) -> Type:
+    try:
+        return type_of(leaf)
+    except DTypeError:
+        path = structure.paths()[place]
+        got = f"{type(leaf).__name__} at `{path.partition('.')[2]}`"
+        hint = "static_argnames= for an option"
+        raise DTypeError(message("arguments that are arrays, numbers or strings", got, user_location(), hint)) from None
+
+
+def _follow(special: Specialised) -> bool:
+    """Follows names that were bound to another array since; whether the graph still fits."""
+    for old, new in special.captures.rebound():
+        for i, known in enumerate(special.captured):
+            if known is old:
+                if not isinstance(new, np.ndarray) or type_of(new) != type_of(old):
+                    return False
+                special.captured[i] = new
+    return all(type_of(x) == value.type for x, value in zip(special.captured, _captured_inputs(special), strict=True))
+
+
+def _captured_inputs(special: Specialised) -> tuple[Any, ...]:
+    return special.graph.inputs[len(special.graph.inputs) - len(special.captured) :]
+
+
+def _aliases(x: Any, inputs: list[Any]) -> bool:
+    return isinstance(x, np.ndarray) and any(isinstance(y, np.ndarray) and np.may_share_memory(x, y) for y in inputs)
+
+
+def _global_random_state() -> Any:
+    if "numpy.random" not in sys.modules:
+        return None
+    name, keys, *rest = np.random.get_state()  # noqa: NPY002 (the state that must not move)
+    return name, bytes(keys), tuple(rest)
+
+
+def _parameter_names(function: Callable[..., Any]) -> tuple[str, ...]:
+    try:
+        return tuple(inspect.signature(function).parameters)
+    except (TypeError, ValueError):  # a builtin without a signature
+        return ()

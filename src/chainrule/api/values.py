@@ -1,0 +1,30 @@
+"""Marks inside a function: a value's numbers, a value without derivative, a value whose gradient is wanted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.numpy.array import Tracer
+from chainrule.ops import identity
+from chainrule.tree import tree_map
+from chainrule.where import taps_wanted
+
+
+def value(x: Any) -> Any:
+    """The numbers behind a traced array, as a plain array of its own; anything else as it is.
+
+    The derivative does not see what is done with them. Staged values have no numbers: a StagingError.
+    """
+    return np.array(x.concrete("number", "returning it from the function"))[()] if isinstance(x, Tracer) else x
+
+
+def stop_gradient(x: Any) -> Any:
+    """x (an array or a tree of arrays) with the derivative zero."""
+    return tree_map(lambda leaf: identity.stop_gradient(leaf) if isinstance(leaf, Tracer) else leaf, x)
+
+
+def tap(x: Any, name: str) -> Any:
+    """x, marked so that `value_and_grad(..., taps=True)` returns the gradient of the loss at this place by name."""
+    return identity.tap(x, name=name) if isinstance(x, Tracer) and taps_wanted() else x
