@@ -47,11 +47,11 @@ class Entry(NamedTuple):
 
     op: Op
     attrs: dict[str, Any]
-    slots: tuple[int, ...]  # of the inputs
+    slots: Sequence[int]  # of the inputs
     residuals: tuple[Any, ...]  # the inputs' values, None where the rule does not ask for them
     metas: tuple[tuple[Shape, np.dtype[Any]] | None, ...]  # of the inputs that have a slot
     out: Any  # the result, None where the rule does not ask for it
-    results: tuple[int, ...]  # the slots of the results
+    results: Sequence[int]  # the slots of the results
 
 
 class Tape(Trace):
@@ -72,40 +72,43 @@ class Tape(Trace):
             check_open(self)
         values: list[Any] = []
         slots: list[int] = []
+        tracked = 0  # bit i: input i has a slot
         for x in inputs:
             if isinstance(x, Tracer) and x.trace is self:
                 values.append(x.value)
+                if x.extra >= 0:
+                    tracked |= 1 << len(slots)
                 slots.append(x.extra)
             else:
                 values.append(x)
                 slots.append(CONSTANT)
-        tracked = tuple([slot >= 0 for slot in slots])
         derivative = op.derivative
-        if True not in tracked or derivative is None or isinstance(derivative, Zero):
+        if not tracked or derivative is None or isinstance(derivative, Zero):
             return self._results(op, op(*values, **attrs), tracked=False)[0]
-        metas = tuple([(shape_of(v), dtype_of(v)) if t else None for v, t in zip(values, tracked, strict=True)])
+        metas = tuple([(shape_of(v), dtype_of(v)) if s >= 0 else None for v, s in zip(values, slots, strict=True)])
         if isinstance(derivative, Body):
             owned = [_own(v) if v is x else v for x, v in zip(inputs, values, strict=True)]
-            out, residuals = LOOPS[op.name].forward(owned, tracked, **attrs)
+            out, residuals = LOOPS[op.name].forward(owned, tuple(meta is not None for meta in metas), **attrs)
             keeps_out = False
         else:
             out = op(*values, **attrs)
-            keeps, keeps_out = residual_places(op, tracked)
+            keeps, keeps_out = residual_places(op, tracked, len(slots))
             residuals = tuple(
                 [(_own(v) if v is x else v) if k else None for x, v, k in zip(inputs, values, keeps, strict=True)]
             )
         handles, results = self._results(op, out, tracked=True)
-        self.entries.append(Entry(op, attrs, tuple(slots), residuals, metas, out if keeps_out else None, results))
+        self.entries.append(Entry(op, attrs, slots, residuals, metas, out if keeps_out else None, results))
         if op is tap:
             self.taps.append((attrs["name"], results[0], type_of(out)))
         return handles
 
-    def _results(self, op: Op, out: Any, tracked: bool) -> tuple[Any, tuple[int, ...]]:
+    def _results(self, op: Op, out: Any, tracked: bool) -> tuple[Any, Sequence[int]]:
         """Handles on the results, and their slots: a slot of its own for each that is differentiable."""
-        outs = out if op.several else (out,)
-        slots = tuple([self._new_slot() if tracked and dtype_of(o).kind == "f" else CONSTANT for o in outs])
-        handles = [Tracer(self, o, slot) for o, slot in zip(outs, slots, strict=True)]
-        return tuple(handles) if op.several else handles[0], slots
+        if not op.several:
+            slot = self._new_slot() if tracked and dtype_of(out).kind == "f" else CONSTANT
+            return Tracer(self, out, slot), (slot,)
+        slots = [self._new_slot() if tracked and dtype_of(o).kind == "f" else CONSTANT for o in out]
+        return tuple([Tracer(self, o, slot) for o, slot in zip(out, slots, strict=True)]), slots
 
     def _new_slot(self) -> int:
         self.slots += 1
@@ -123,14 +126,15 @@ def backward(tape: Tape, seeds: Sequence[tuple[int, Any]], wanted: Collection[in
     with np.errstate(all="ignore"):  # a factor may be infinite where its cotangent is zero
         for entry in reversed(tape.entries):
             passed = [cts[slot] if slot >= 0 else None for slot in entry.results]
-            if all(ct is None for ct in passed):
+            if passed[0] is None and all(ct is None for ct in passed):
                 continue
             for slot, ct in zip(entry.slots, pull(entry, passed), strict=True):
-                if slot >= 0 and ct is not None:
-                    cts[slot] = ct if cts[slot] is None else cts[slot] + ct
+                if ct is not None:
+                    known = cts[slot]
+                    cts[slot] = ct if known is None else known + ct
             for slot in entry.results:
                 if slot >= 0 and slot not in wanted:
-                    cts[slot] = None
+                    cts[slot] = None  # let go
     return {slot: cts[slot] for slot in wanted}
 
 
@@ -194,9 +198,9 @@ def transpose_tangent(
 
 
 @lru_cache(maxsize=None)
-def residual_places(op: Op, tracked: tuple[bool, ...]) -> tuple[tuple[bool, ...], bool]:
-    """Which inputs' values, and whether the result, the rule needs when the `tracked` inputs are differentiated."""
-    count = len(tracked)
+def residual_places(op: Op, bits: int, count: int) -> tuple[tuple[bool, ...], bool]:
+    """Which inputs' values, and whether the result, the rule needs when the inputs in `bits` are differentiated."""
+    tracked = tuple(bool(bits >> i & 1) for i in range(count))
     match op.derivative:
         case Partials(_, needs):
             needed = {place for i in range(count) if tracked[i] for place in needs[i]}
