@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from types import FrameType
+from types import CodeType, FrameType, FunctionType
+from typing import Final, TypeVar
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _NUMPY = (
@@ -17,6 +18,10 @@ _NUMPY = (
 )
 # Code of the package that stands for the user's own: the layers' formulas are what a reader wants to see named.
 _LAYERS: ContextVar[tuple[Callable[[], str], ...]] = ContextVar("chainrule_layers", default=())
+
+F = TypeVar("F", bound=FunctionType)
+# Functions that apply the operations of a graph again: their frames stand for the lines that the nodes come from.
+_REPLAYS: Final[set[CodeType]] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +42,24 @@ class Where:
 
 
 def user_location() -> Where | None:
-    """The innermost frame that is neither chainrule's nor NumPy's."""
+    """The innermost frame that is neither chainrule's nor NumPy's, or the line of the node that is being replayed."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
+        if frame.f_code in _REPLAYS:
+            node = frame.f_locals.get("node")
+            if node is not None and node.where is not None:
+                return node.where
         if not (file.startswith((_PACKAGE, _NUMPY, "<frozen", "<string>")) or file.endswith("contextlib.py")):
             return Where(file, frame.f_lineno, current_layer())
         frame = frame.f_back
     return None
+
+
+def replays(function: F) -> F:
+    """The function, marked: what is applied inside of it belongs to the line of its local variable `node`."""
+    _REPLAYS.add(function.__code__)
+    return function
 
 
 def current_layer() -> str:
@@ -97,3 +112,22 @@ def collecting_taps(on: bool) -> Iterator[None]:
 def taps_wanted() -> bool:
     """Whether the innermost derivative wants the gradients at taps."""
     return _COLLECTING_TAPS.get()
+
+
+LayerCall = Callable[[str, object, tuple[object, ...], object], None]
+_OBSERVER: ContextVar[LayerCall | None] = ContextVar("chainrule_observer", default=None)
+
+
+@contextmanager
+def observing_layers(observer: LayerCall) -> Iterator[None]:
+    """Within it, every layer tells `observer(path, layer, arguments, result)` of its calls."""
+    token = _OBSERVER.set(observer)
+    try:
+        yield
+    finally:
+        _OBSERVER.reset(token)
+
+
+def layer_observer() -> LayerCall | None:
+    """Who wants to know of the layers' calls, if anybody."""
+    return _OBSERVER.get()

@@ -1,0 +1,7 @@
+"""The chain rule in sight: what was applied at each layer, as formulas and numbers."""
+
+from __future__ import annotations
+
+from chainrule.explain.layers import Explanation, LayerLine, explain
+
+__all__ = ["Explanation", "LayerLine", "explain"]

@@ -1,0 +1,161 @@
+"""Graphs as formulas: the expression of each output, with shared parts named."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from chainrule.ir.graph import CONSTANT, ArrayRef, Graph, Node, Value
+
+_ATOM, _POSTFIX, _PREFIX, _PRODUCT, _TIMES, _SUM, _COMPARE, _WHOLE = 8, 7, 6, 5, 4, 3, 2, 0
+_INFIX: Final = {
+    "add": ("+", _SUM),
+    "subtract": ("-", _SUM),
+    "multiply": ("*", _TIMES),
+    "strong_mul": ("*", _TIMES),
+    "divide": ("/", _TIMES),
+    "remainder": ("%", _TIMES),
+    "floor_divide": ("//", _TIMES),
+    "equal": ("==", _COMPARE),
+    "not_equal": ("!=", _COMPARE),
+    "less": ("<", _COMPARE),
+    "less_equal": ("<=", _COMPARE),
+    "greater": (">", _COMPARE),
+    "greater_equal": (">=", _COMPARE),
+}
+_TRANSPARENT: Final = frozenset({"reshape", "broadcast_to", "cast", "tap", "stop_gradient"})
+_SUBSCRIPTS: Final = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+_LETTERS: Final = "abcdefghpqrstuvw"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """An expression and how tightly its outermost operation binds."""
+
+    text: str
+    binds: int = _ATOM
+
+    def within(self, binds: int) -> str:
+        """The text as an operand of an operation that binds so tightly."""
+        return self.text if self.binds >= binds else f"({self.text})"
+
+
+def formulas(graph: Graph, inputs: Sequence[str], outputs: Sequence[str]) -> list[str]:
+    """The text `name = expression` of each output, with the parts that are used again: `y = a * x, a = exp(z)`.
+
+    An output that occurs inside a later one stands there by its name, and a part is written where it is first used.
+    """
+    writer = _Writer(graph, inputs)
+    lines: list[str] = []
+    for value, name in zip(graph.outputs, outputs, strict=True):
+        text = writer.text(value)
+        lines.append(", ".join([f"{name} = {text.text}", *writer.take_definitions()]))
+        if value.node in graph.nodes:
+            writer.known[value] = Text(name)
+    return lines
+
+
+class _Writer:
+    """Expressions of the values of one graph."""
+
+    def __init__(self, graph: Graph, inputs: Sequence[str]) -> None:
+        self.known: dict[Value, Text] = {value: Text(name) for value, name in zip(graph.inputs, inputs, strict=True)}
+        uses = Counter(value for node in graph.nodes for value in node.inputs)
+        self.shared = {value for value, count in uses.items() if count > 1}
+        self.definitions: list[str] = []
+        self.letters = iter(letter for letter in _LETTERS if letter not in inputs)
+
+    def take_definitions(self) -> list[str]:
+        """The lines for shared parts since the last call."""
+        taken, self.definitions = self.definitions, []
+        return taken
+
+    def text(self, value: Value) -> Text:
+        """The expression of a value; what it depends on is written first, without recursion."""
+        pending = [value]
+        while pending:
+            current = pending[-1]
+            missing = [v for v in current.node.inputs if v not in self.known]
+            if current in self.known or not missing:
+                pending.pop()
+                if current not in self.known:
+                    self._write(current)
+            else:
+                pending.extend(missing)
+        return self.known[value]
+
+    def _write(self, value: Value) -> None:
+        text = _expression(value, [self.known[v] for v in value.node.inputs])
+        if value in self.shared and text.binds < _POSTFIX and len(text.text) > 12:
+            name = next(self.letters, f"%{value.node.serial}")
+            self.definitions.append(f"{name} = {text.text}")
+            text = Text(name)
+        self.known[value] = text
+
+
+def _expression(value: Value, operands: list[Text]) -> Text:
+    node = value.node
+    name = node.op.name
+    if node.op is CONSTANT:
+        return _constant(node.attrs["value"])
+    if name in _TRANSPARENT and operands:
+        return operands[0]
+    if name in _INFIX:
+        return _infix(*_INFIX[name], *operands)
+    match name:
+        case "negative":
+            return Text(f"-{operands[0].within(_PREFIX)}", _PREFIX)
+        case "square":
+            return Text(f"{operands[0].within(_ATOM)}²", _POSTFIX)
+        case "power":
+            return Text(f"{operands[0].within(_ATOM)}^{operands[1].within(_ATOM)}", _POSTFIX)
+        case "transpose" if node.attrs["axes"] == (1, 0):
+            return Text(f"{operands[0].within(_ATOM)}ᵀ", _POSTFIX)
+        case "sum":
+            axes = "" if not value.shape else "".join(str(axis) for axis in node.attrs["axes"]).translate(_SUBSCRIPTS)
+            return Text(f"Σ{axes} {operands[0].within(_PRODUCT)}", _PREFIX)
+        case "full":
+            return _constant(node.attrs["value"])
+        case "dot_general":
+            return _dot(node, operands)
+        case "select":
+            return Text(f"where({', '.join(operand.text for operand in operands)})")
+        case _:
+            return Text(f"{name}({', '.join(operand.text for operand in operands)})")
+
+
+def _constant(value: Any) -> Text:
+    return Text("const") if isinstance(value, ArrayRef) else Text(f"{value:g}" if isinstance(value, float) else str(value))
+
+
+def _infix(sign: str, binds: int, left: Text, right: Text) -> Text:
+    # the right operand of - and / needs brackets at equal strength, and a product of products reads better without
+    tighter = binds + 1 if sign in "-/%//" or binds == _COMPARE else binds
+    return Text(f"{left.within(binds)} {sign} {right.within(tighter)}", binds)
+
+
+def _dot(node: Node, operands: list[Text]) -> Text:
+    """A matrix product as it is written by hand; any other contraction by its subscripts."""
+    x, y = node.inputs
+    (left,), (right,) = (node.attrs["contract"] if len(node.attrs["contract"][0]) == 1 else ((-1,), (-1,)))
+    if node.attrs["batch"][0] or left < 0 or len(x.shape) > 2 or len(y.shape) > 2:
+        return Text(f"einsum('{subscripts(node)}', {operands[0].text}, {operands[1].text})")
+    first = f"{operands[0].within(_ATOM)}ᵀ" if len(x.shape) == 2 and left == 0 else operands[0].within(_PRODUCT)
+    second = f"{operands[1].within(_ATOM)}ᵀ" if len(y.shape) == 2 and right == 1 else operands[1].within(_POSTFIX)
+    return Text(f"{first} @ {second}", _PRODUCT)
+
+
+def subscripts(node: Node) -> str:
+    """The einsum subscripts of a `dot_general` node."""
+    letters = iter("ijklmnopqrstuvwxyz")
+    x, y = node.inputs
+    contract, batch = node.attrs["contract"], node.attrs["batch"]
+    left = [next(letters) for _ in x.shape]
+    paired = {j: left[i] for pair in (contract, batch) for i, j in zip(*pair, strict=True)}
+    right = [paired[j] if j in paired else next(letters) for j in range(len(y.shape))]
+    out = [left[i] for i in batch[0]]
+    out += [left[i] for i in range(len(left)) if i not in batch[0] and i not in contract[0]]
+    out += [right[j] for j in range(len(right)) if j not in batch[1] and j not in contract[1]]
+    return f"{''.join(left)},{''.join(right)}->{''.join(out)}"
