@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,8 +27,8 @@ class Recorder(Trace):
         super().__init__()
         self.hoists = hoists
         self.captured: list[tuple[Any, Value]] = []
-        self._constants: dict[int, Value] = {}
-        self._kept: list[Any] = []  # keeps what `_constants` knows by id alive
+        self._constants: dict[Hashable, Value] = {}
+        self._kept: list[Any] = []  # with `captured`, keeps what `_constants` knows by id alive
 
     def input(self, type: Type) -> Tracer:
         """A new input of the graph."""
@@ -49,17 +49,16 @@ class Recorder(Trace):
             if x.trace is self:
                 return x.value  # type: ignore[attr-defined]
             check_open(x.trace)
-            return self._capture(id(x.value), x.clone())  # type: ignore[attr-defined]
+            return self._capture((x.trace.level, id(x.value), id(x.extra)), x.clone())  # type: ignore[attr-defined]
         if isinstance(x, np.ndarray):
             return self._capture(id(x), x) if self.hoists else self._constant(id(x), x, ArrayRef(x))
         type_of(x)  # says what cannot be lifted
         return Node(CONSTANT, (), {"value": x}, (type_of(x),), user_location()).results[0]
 
-    def _capture(self, key: int, source: Any) -> Value:
+    def _capture(self, key: Hashable, source: Any) -> Value:
         if key not in self._constants:
             self._constants[key] = input_value(type_of(source), user_location())
             self.captured.append((source, self._constants[key]))
-            self._kept.append(source.value if isinstance(source, Tracer) else source)
         return self._constants[key]
 
     def _constant(self, key: int, source: Any, value: Any) -> Value:

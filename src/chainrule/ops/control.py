@@ -1,0 +1,92 @@
+"""`scan`: a loop as one operation; what it runs in each iteration is a graph among its attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from chainrule.errors import ShapeError, message
+from chainrule.ir.evaluate import evaluate
+from chainrule.ir.graph import Graph, Node, Value, input_value
+from chainrule.ir.kinds import Body, Case, Runs
+from chainrule.ir.op import Op
+from chainrule.ops.arithmetic import add, multiply
+from chainrule.types import FLOAT64, Type
+from chainrule.where import user_location
+
+T = TypeVar("T")
+
+
+def sections(items: Sequence[T], consts: int, carry: int) -> tuple[Sequence[T], Sequence[T], Sequence[T]]:
+    """The operands of a loop, or the inputs of its body: constants, carry, and what is scanned over."""
+    return items[:consts], items[consts : consts + carry], items[consts + carry :]
+
+
+def _infer_scan(*types: Type, body: Graph, consts: int, carry: int, length: int, reverse: bool) -> tuple[Type, ...]:
+    fixed, state, xs = sections(types, consts, carry)
+    if any(not x.shape or x.shape[0] != length for x in xs):
+        got = ", ".join(map(str, xs))
+        raise ShapeError(message(f"arrays with a first axis of length {length} to scan over", got, user_location()))
+    slices = [Type(x.shape[1:], x.dtype) for x in xs]
+    inputs, outputs = [value.type for value in body.inputs], [value.type for value in body.outputs]
+    _check_same("operands as the body of the loop takes them", inputs, [*fixed, *state, *slices])
+    _check_same("a carry that keeps its types", inputs[consts : consts + carry], outputs[:carry])
+    return *outputs[:carry], *(Type((length, *y.shape), y.dtype) for y in outputs[carry:])
+
+
+def _check_same(what: str, expected: list[Type], got: list[Type]) -> None:
+    if [(t.shape, t.dtype) for t in expected] != [(t.shape, t.dtype) for t in got]:
+        wanted, found = (f"({', '.join(map(str, types))})" for types in (expected, got))
+        raise ShapeError(message(f"{what}, {wanted}", found, user_location()))
+
+
+def _scan_numpy(*operands: Any, body: Graph, consts: int, carry: int, length: int, reverse: bool) -> tuple[Any, ...]:
+    fixed, state, xs = sections(operands, consts, carry)
+    ys = [np.empty((length, *value.shape), value.dtype) for value in body.outputs[carry:]]
+    for i in range(length - 1, -1, -1) if reverse else range(length):
+        out = evaluate(body, [*fixed, *state, *[x[i] for x in xs]])
+        state = out[:carry]
+        for place, y in enumerate(ys, carry):
+            y[i] = out[place]
+    return *_apart(state, operands), *ys
+
+
+def _apart(state: Iterable[Any], operands: Sequence[Any]) -> list[Any]:
+    """The carry, copied where it is an operand or may be a view of one."""
+    return [
+        x.copy() if isinstance(x, np.ndarray) and (x.base is not None or any(x is y for y in operands)) else x
+        for x in state
+    ]
+
+
+def _case_body(shape: tuple[int, ...], scanned: bool) -> Graph:
+    """c, x -> new c = w c + x (or w c + w), y = c (w c)."""
+    w, c, x = (input_value(Type(shape, FLOAT64)) for _ in range(3))
+    scaled = _apply(multiply, w, c)
+    new = _apply(add, scaled, x if scanned else w)
+    return Graph((w, c, x) if scanned else (w, c), (new, _apply(multiply, c, scaled)) if scanned else (new,))
+
+
+def _apply(op: Op, *values: Value) -> Value:
+    return Node(op, values, {}, (op.infer(*[value.type for value in values]),)).results[0]  # type: ignore[arg-type]
+
+
+def _case(shape: tuple[int, ...], length: int, reverse: bool = False, scanned: bool = True) -> Case:
+    shapes = (shape, shape, (length, *shape)) if scanned else (shape, shape)
+    body = _case_body(shape, scanned)
+    return Case(shapes, {"body": body, "consts": 1, "carry": 1, "length": length, "reverse": reverse})
+
+
+scan = Op(
+    "scan",
+    _infer_scan,
+    _scan_numpy,
+    Body(),
+    Runs(),
+    (_case((), 3), _case((2,), 4, reverse=True), _case((2,), 0), _case((3,), 2, scanned=False)),
+    "the loop `carry, y = body(*constants, *carry, *x)` over the first axis of the last operands, the xs, `length` times "
+    "(last first where `reverse`); the results are the last carry and the ys, stacked",
+    several=True,
+)
