@@ -60,6 +60,14 @@ class MissingExtraError(ChainruleError, ImportError):
     """An optional package that is not installed."""
 
 
+class OptionError(ChainruleError, ValueError):
+    """An option's value that has no meaning, such as a negative learning rate or an unknown activation."""
+
+
+class PrecisionWarning(UserWarning):
+    """A graph that computes in float32 goes on in float64."""
+
+
 def message(expected: object, got: object, where: Where | None = None, hint: str = "") -> str:
     """The house's sentence: what was expected, what came, where, and what to do."""
     place = f" at {where}" if where else ""
