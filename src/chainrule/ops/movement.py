@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ def _misfit(expected: str, got: object, hint: str = "") -> ShapeError:
     return ShapeError(message(expected, got, user_location(), hint))
 
 
-# --- reshape, transpose, broadcast --------------------------------------------------------------------------------------------
+# --- reshape, transpose, broadcast ------------------------------------------------------------------------------------
 
 
 def _infer_reshape(x: Type, *, shape: Shape) -> Type:
@@ -77,7 +78,7 @@ broadcast_to = Op(
     "x repeated along new axes in front and along axes of length 1",
 )
 
-# --- parts ----------------------------------------------------------------------------------------------------------------------
+# --- parts ------------------------------------------------------------------------------------------------------------
 
 
 def _slices(starts: Shape, stops: Shape, steps: Shape) -> tuple[slice, ...]:
@@ -149,7 +150,89 @@ flip = Op(
 )
 
 
-# --- constants --------------------------------------------------------------------------------------------------------------------
+def _infer_concatenate(*xs: Type, axis: int) -> Type:
+    first = xs[0] if xs else None
+    if first is None or not 0 <= axis < first.ndim:
+        raise _misfit("arrays with the axis to join along", f"{', '.join(map(str, xs)) or 'nothing'} and axis {axis}")
+    rests = {x.shape[:axis] + x.shape[axis + 1 :] for x in xs}
+    if len(rests) > 1 or any(x.ndim != first.ndim for x in xs):
+        raise _misfit(f"arrays of the same lengths but along axis {axis}", " and ".join(map(str, xs)))
+    shape = (*first.shape[:axis], sum(x.shape[axis] for x in xs), *first.shape[axis + 1 :])
+    return Type(shape, supported(np.result_type(*(x.dtype for x in xs))))
+
+
+def _concatenate_transpose(ct: Any, *xs: Type, axis: int) -> list[Any]:
+    stops = accumulate(x.shape[axis] for x in xs)
+    return [part(ct, axis, stop - x.shape[axis], stop) for x, stop in zip(xs, stops, strict=True)]
+
+
+def part(x: Any, axis: int, start: int, stop: int) -> Any:
+    """x[start:stop] along one axis."""
+    starts = tuple(start if i == axis else 0 for i in range(len(x.shape)))
+    stops = tuple(stop if i == axis else n for i, n in enumerate(x.shape))
+    return slice_(x, starts=starts, stops=stops, steps=(1,) * len(starts))
+
+
+concatenate = Op(
+    "concatenate",
+    _infer_concatenate,
+    lambda *xs, axis: np.concatenate(xs, axis),
+    Linear(_concatenate_transpose, None),
+    IndexMap(),
+    (
+        Case(((2,), (3,)), {"axis": 0}),
+        Case(((2, 3), (2, 1), (2, 2)), {"axis": 1}),
+        Case(((1, 2), (0, 2)), {"axis": 0}),
+        Case(((3,),), {"axis": 0}),
+    ),
+    "the arrays one behind the other along `axis`",
+)
+
+Widths = tuple[tuple[int, int], ...]
+
+
+def _infer_pad(x: Type, y: Type, *, widths: Widths) -> Type:
+    if len(widths) != x.ndim or any(before < 0 or after < 0 for before, after in widths):
+        raise _misfit(f"a pair of widths of at least 0 for each of the {x.ndim} axes of {x}", widths)
+    if y.shape != ():
+        raise _misfit("one number to pad with", str(y))
+    return Type(tuple(a + n + b for n, (a, b) in zip(x.shape, widths, strict=True)), x.dtype)
+
+
+def _inner(shape: Shape, widths: Widths) -> dict[str, Shape]:
+    """Where in the padded array x is, as the attributes of a slice."""
+    starts = tuple(before for before, _ in widths)
+    stops = tuple(a + n for a, n in zip(starts, shape, strict=True))
+    return {"starts": starts, "stops": stops, "steps": (1,) * len(shape)}
+
+
+def _pad_numpy(x: Any, y: Any, *, widths: Widths) -> Any:
+    out = np.full(tuple(a + n + b for n, (a, b) in zip(x.shape, widths, strict=True)), y, x.dtype)
+    out[_slices(**_inner(x.shape, widths))] = x
+    return out
+
+
+def _pad_transpose(ct: Any, x: Type, y: Type, *, widths: Widths) -> tuple[Any, Any]:
+    inner = _inner(x.shape, widths)
+    return slice_(ct, **inner), slice_set(ct, zeros(x, ct), **inner)  # y's is summed to y's shape
+
+
+pad = Op(
+    "pad",
+    _infer_pad,
+    _pad_numpy,
+    Linear(_pad_transpose, (0, 1)),
+    IndexMap(),
+    (
+        Case(((3,), ()), {"widths": ((1, 2),)}),
+        Case(((2, 3), ()), {"widths": ((0, 1), (2, 0))}),
+        Case(((0, 2), ()), {"widths": ((1, 1), (0, 0))}),
+    ),
+    "x with `widths` (before, after) elements of the number y around it along each axis",
+)
+
+
+# --- constants --------------------------------------------------------------------------------------------------------
 
 full = Op(
     "full",

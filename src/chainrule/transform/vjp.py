@@ -22,6 +22,7 @@ from chainrule.trace import check_open
 from chainrule.transform.cotangent import fit, scale
 from chainrule.types import Shape, Type, dtype_of, shape_of, type_of
 
+VALUE, TYPE = 1, 2  # what a rule may need of an input
 CONSTANT = -1  # the slot of a value that the inputs have no influence on
 
 
@@ -48,7 +49,7 @@ class Entry(NamedTuple):
     op: Op
     attrs: dict[str, Any]
     slots: Sequence[int]  # of the inputs
-    residuals: tuple[Any, ...]  # the inputs' values, None where the rule does not ask for them
+    residuals: tuple[Any, ...]  # the inputs' values (or types), None where the rule does not ask for them
     metas: tuple[tuple[Shape, np.dtype[Any]] | None, ...]  # of the inputs that have a slot
     out: Any  # the result, None where the rule does not ask for it
     results: Sequence[int]  # the slots of the results
@@ -93,9 +94,8 @@ class Tape(Trace):
         else:
             out = op(*values, **attrs)
             keeps, keeps_out = residual_places(op, tracked, len(slots))
-            residuals = tuple(
-                [(_own(v) if v is x else v) if k else None for x, v, k in zip(inputs, values, keeps, strict=True)]
-            )
+            rows = zip(inputs, values, keeps, strict=True)
+            residuals = tuple([_kept(value, value is x, keep) if keep else None for x, value, keep in rows])
         handles, results = self._results(op, out, tracked=True)
         self.entries.append(Entry(op, attrs, slots, residuals, metas, out if keeps_out else None, results))
         if op is tap:
@@ -198,19 +198,24 @@ def transpose_tangent(
 
 
 @lru_cache(maxsize=None)
-def residual_places(op: Op, bits: int, count: int) -> tuple[tuple[bool, ...], bool]:
-    """Which inputs' values, and whether the result, the rule needs when the inputs in `bits` are differentiated."""
+def residual_places(op: Op, bits: int, count: int) -> tuple[tuple[int, ...], bool]:
+    """What of each input (nothing, VALUE or TYPE), and whether the result, the rule needs for the inputs in `bits`."""
     tracked = tuple(bool(bits >> i & 1) for i in range(count))
     match op.derivative:
         case Partials(_, needs):
             needed = {place for i in range(count) if tracked[i] for place in needs[i]}
             return tuple(i in needed for i in range(count)), -1 in needed
         case Linear(_, args):
-            return tuple(args is not None and i not in args for i in range(count)), False
+            linear = range(count) if args is None else args
+            return tuple(VALUE if i not in linear else 0 if tracked[i] else TYPE for i in range(count)), False
         case Multilinear():
             return tuple(any(tracked[:i] + tracked[i + 1 :]) for i in range(count)), False
         case _:
             return (True,) * count, True
+
+
+def _kept(value: Any, users: bool, kind: int) -> Any:
+    return type_of(value) if kind == TYPE else _own(value) if users else value
 
 
 def _own(value: Any) -> Any:
