@@ -57,6 +57,16 @@ class Multilinear:
 
 
 @dataclass(frozen=True, eq=False)
+class Weighted:
+    """A reduction of one input whose tangent is a weighted sum of the dots along the attribute `axes`.
+
+    `weights(out, x, **attrs)` are the derivatives of the result by each element of x, in x's shape.
+    """
+
+    weights: Rule
+
+
+@dataclass(frozen=True, eq=False)
 class Tangent:
     """Any other operation: `tangent(dots, out, *inputs, **attrs)` gives the tangent(s) of the result(s).
 
@@ -85,7 +95,8 @@ class Zero:
     """The derivative is zero wherever it exists (floor, sign)."""
 
 
-Derivative = Partials | Linear | Multilinear | Tangent | Body | Pullback | Zero | None  # None: integers, booleans
+# None: integers, booleans
+Derivative = Partials | Linear | Multilinear | Weighted | Tangent | Body | Pullback | Zero | None
 
 
 # --- lowering kinds: what a schedule needs to know -----------------------------------------------------------------------

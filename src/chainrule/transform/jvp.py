@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.ir.kinds import Body, Linear, Multilinear, Partials, Pullback, Tangent, Zero
+from chainrule.ir.kinds import Body, Linear, Multilinear, Partials, Pullback, Tangent, Weighted, Zero
 from chainrule.ir.op import Op, Trace
 from chainrule.errors import TraceError, message
 from chainrule.numpy.array import Tracer
+from chainrule.ops.arithmetic import strong_mul
 from chainrule.ops.movement import zeros
+from chainrule.ops.reduction import sum_
 from chainrule.trace import check_open
 from chainrule.transform.cotangent import scale, spread
 from chainrule.transform.vjp import LOOPS, factor
@@ -62,6 +64,8 @@ def push(op: Op, primals: Sequence[Any], dots: Sequence[Any], out: Any, attrs: d
             parts = [op(*given, **attrs)] if any(i in linear for i in places) else []
         case Multilinear(transposes):
             parts = [op(*primals[:i], dots[i], *primals[i + 1 :], **attrs) for i in places if i < len(transposes)]
+        case Weighted(weights):
+            parts = [sum_(strong_mul(dots[0], weights(out, *primals, **attrs)), axes=attrs["axes"])]
         case Tangent(tangent):
             filled = tuple(
                 zeros(type_of(x), dots[places[0]]) if dot is None else dot for x, dot in zip(primals, dots, strict=True)

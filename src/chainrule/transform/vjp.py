@@ -13,11 +13,13 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from chainrule.ir.kinds import Body, Linear, Multilinear, Partials, Pullback, Rule, Tangent, Zero
+from chainrule.ir.kinds import Body, Linear, Multilinear, Partials, Pullback, Rule, Tangent, Weighted, Zero
 from chainrule.ir.op import Op, Trace, Traced
 from chainrule.numpy.array import Tracer
+from chainrule.ops.arithmetic import strong_mul
 from chainrule.ops.identity import tap
 from chainrule.ops.movement import zeros
+from chainrule.ops.reduction import expanded
 from chainrule.trace import check_open
 from chainrule.transform.cotangent import fit, scale
 from chainrule.types import Shape, Type, dtype_of, shape_of, type_of
@@ -153,6 +155,9 @@ def pull(entry: Entry, cts: list[Any]) -> list[Any]:
         case Multilinear(transposes):
             shown = [Type(*m) if r is None else r for r, m in zip(residuals, metas, strict=True)]
             found = [transposes[i](ct, *shown, **attrs) if meta else None for i, meta in enumerate(metas)]
+        case Weighted(weights):
+            factors = weights(out, *residuals, **attrs)
+            found = [strong_mul(expanded(ct, factors, attrs["axes"]), factors)]
         case Tangent(tangent):
             found = transpose_tangent(tangent, cts, op.several, residuals, metas, out, attrs)
         case Body():
