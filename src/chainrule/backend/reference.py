@@ -29,7 +29,8 @@ class Program:
     def __init__(self, graph: Graph) -> None:
         places: dict[Value, int] = {value: place for place, value in enumerate(graph.inputs)}
         for node in graph.nodes:
-            places.update((value, len(places) + i) for i, value in enumerate(node.results))
+            first = len(places)
+            places.update((value, first + i) for i, value in enumerate(node.results))
         self.size = len(places)
         self.outputs = [places[value] for value in graph.outputs]
         self.steps = [
