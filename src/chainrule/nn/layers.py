@@ -1,0 +1,175 @@
+"""Layers, and models made of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, overload
+
+import numpy as np
+
+from chainrule.errors import OptionError, ShapeError, message
+from chainrule.nn.activations import Activation, activation_function, default_init
+from chainrule.nn.init import Initializer, initializer
+from chainrule.nn.module import Module, param, static
+from chainrule.types import shape_of, supported, type_of
+from chainrule.where import user_location
+
+Seed = int | np.random.SeedSequence | np.random.Generator | None
+
+
+class Linear(Module):
+    """x @ weight.T + bias: y = A x + b for every row x; weight is (out, in), bias (out,).
+
+    `init` draws the weight, by name or as a function of `chainrule.nn.init`: He's normal distribution by default, which
+    fits a relu after it. The bias starts at zero. `rng` is a seed or a `numpy.random.Generator`; None draws a seed.
+    """
+
+    weight: Any = param()
+    bias: Any = param()
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        bias: bool = True,
+        *,
+        rng: Seed = None,
+        dtype: Any = np.float32,
+        init: str | Initializer = "he_normal",
+    ) -> None:
+        dtype = _floating(dtype)
+        shape = (_positive(outputs, "outputs"), _positive(inputs, "inputs"))
+        weight = initializer(init)(np.random.default_rng(rng), shape, dtype)
+        if shape_of(weight) != shape:
+            raise ShapeError(message(f"initial weights of shape {shape}", shape_of(weight), user_location()))
+        self.weight = weight
+        self.bias = np.zeros(outputs, dtype) if bias else None
+
+    def __call__(self, x: Any) -> Any:
+        outputs, inputs = self.weight.shape
+        if shape_of(x)[-1:] != (inputs,):
+            raise _misfit(x, inputs, outputs)
+        y = x @ self.weight.T
+        return y if self.bias is None else y + self.bias
+
+
+class Dense(Linear):
+    """activation(x @ weight.T + bias): a linear layer and its activation as one layer."""
+
+    activation: Activation = static()
+
+    def __init__(
+        self, inputs: int, outputs: int, activation: str | Activation = "relu", bias: bool = True, **options: Any
+    ) -> None:
+        self.activation = activation_function(activation)
+        super().__init__(inputs, outputs, bias, **{"init": default_init(self.activation), **options})
+
+    def __call__(self, x: Any) -> Any:
+        return self.activation(super().__call__(x))
+
+
+class Lambda(Module):
+    """A function without parameters as a layer: `nn.Lambda(nn.relu)`."""
+
+    function: Callable[..., Any] = static()
+
+    def __call__(self, x: Any) -> Any:
+        return self.function(x)
+
+
+class Flatten(Module):
+    """Every example as one row: (batch, ...) becomes (batch, the product of the rest)."""
+
+    def __call__(self, x: Any) -> Any:
+        shape = shape_of(x)
+        if not shape:
+            raise ShapeError(message("a batch of examples", str(type_of(x)), user_location()))
+        return x.reshape((shape[0], math.prod(shape[1:])))
+
+
+class Sequential(Module):
+    """The layers one after the other: layers[-1](...layers[1](layers[0](x))).
+
+    A plain function among them, such as `nn.relu`, becomes a `Lambda`. An index gives a layer, a slice a `Sequential`.
+    """
+
+    layers: tuple[Module, ...] = param()
+
+    def __init__(self, *layers: Module | Callable[..., Any]) -> None:
+        wrong = [layer for layer in layers if not callable(layer)]
+        if wrong:
+            raise OptionError(message("layers that can be called", repr(wrong[0]), user_location()))
+        self.layers = tuple(layer if isinstance(layer, Module) else Lambda(layer) for layer in layers)
+
+    def __call__(self, x: Any) -> Any:
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequential: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        return Sequential(*self.layers[index]) if isinstance(index, slice) else self.layers[index]
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.layers)
+
+
+class MLP(Sequential):
+    """A multi-layer perceptron: `Dense` layers between the given sizes, the last one a `Linear` without activation.
+
+    `MLP([64, 128, 10])` is Linear(128, 10) of relu(Linear(64, 128)); `.layers[0].weight` is (128, 64). Unless `init`
+    says otherwise, the weights start with He's normal distribution before relu and its kind, with Glorot's uniform
+    distribution before tanh, sigmoid and the result.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        activation: str | Activation = "relu",
+        bias: bool = True,
+        *,
+        rng: Seed = None,
+        dtype: Any = np.float32,
+        init: str | Initializer | None = None,
+    ) -> None:
+        if len(sizes) < 2:
+            raise OptionError(message("at least two sizes, of the input and of the output", list(sizes), user_location()))
+        generator = np.random.default_rng(rng)
+        between = activation_function(activation)
+        options: dict[str, Any] = {"bias": bias, "rng": generator, "dtype": dtype}
+        hidden = [
+            Dense(n, m, between, init=init or default_init(between), **options)
+            for n, m in zip(sizes[:-2], sizes[1:-1], strict=True)
+        ]
+        super().__init__(*hidden, Linear(sizes[-2], sizes[-1], init=init or "glorot_uniform", **options))
+
+
+def _misfit(x: Any, inputs: int, outputs: int) -> ShapeError:
+    """The error of an input whose rows are not as long as the layer expects."""
+    shape = shape_of(x)
+    hint = f"a layer made for it, such as nn.Linear({shape[-1]}, {outputs})" if shape else "an array of examples"
+    if len(shape) == 2 and shape[0] == inputs:
+        hint = "x.T, with one example in each row"
+    elif len(shape) > 1 and math.prod(shape[1:]) == inputs:
+        hint = "nn.Flatten() before it, or x.reshape(len(x), -1)"
+    return ShapeError(message(f"(..., {inputs})", str(type_of(x)), user_location(), hint))
+
+
+def _positive(n: Any, what: str) -> int:
+    if not isinstance(n, (int, np.integer)) or isinstance(n, bool) or n < 1:
+        raise OptionError(message(f"{what} >= 1", repr(n), user_location()))
+    return int(n)
+
+
+def _floating(dtype: Any) -> np.dtype[Any]:
+    found = supported(dtype)
+    if found.kind != "f":
+        raise OptionError(message("float32 or float64 for parameters", found.name, user_location()))
+    return found
