@@ -167,7 +167,7 @@ right_shift = _shift("right_shift", np.right_shift, "x with its bits y places to
 
 def _infer_select(condition: Type, x: Type, y: Type) -> Type:
     shape = broadcast("select", condition, x, y)
-    weak = x.weak and y.weak
+    weak = condition.weak and x.weak and y.weak
     operands = [np.zeros((), t.dtype).item() if t.weak else t.dtype for t in (x, y)]
     return Type(shape, supported(np.result_type(*operands)), weak and shape == ())
 

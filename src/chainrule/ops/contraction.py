@@ -59,6 +59,7 @@ class _Matrices(NamedTuple):
 def _dot_numpy(x: Any, y: Any, *, contract: Pairs, batch: Pairs) -> Any:
     if len(contract[0]) == 1 and not batch[0] and x.ndim <= 2 and y.ndim <= 2:
         return np.dot(x.T if contract[0] == (0,) else x, y.T if contract[1] == (y.ndim - 1,) else y)
+    x, y = np.asarray(x), np.asarray(y)  # Python scalars, too
     left, right, shape = _products(x.shape, y.shape, contract, batch)
     product = np.matmul if contract[0] else np.multiply  # a column times a row: no sum, so no call of BLAS
     return product(_matrices(x, left), _matrices(y, right)).reshape(shape)[()]

@@ -9,7 +9,8 @@ import numpy as np
 
 from chainrule.ir.kinds import Case, Domain, Partials
 from chainrule.ops.arithmetic import POSITIVE, divide, equal, isnan, logical_and, reciprocal, select, strong_mul
-from chainrule.ops.scalar import INTEGERS, discrete, scalar_op, special_op
+from chainrule.ops.scalar import INTEGERS, discrete, result_dtype, scalar_op, special_op
+from chainrule.types import type_of
 
 LN2: Final = math.log(2)
 LN10: Final = math.log(10)
@@ -69,8 +70,9 @@ power = scalar_op(
 
 
 def _xlogy(x: Any, y: Any) -> Any:
+    dtype = result_dtype(np.true_divide, type_of(x), type_of(y))
     with np.errstate(divide="ignore", invalid="ignore"):  # of the logarithms that a zero removes, too
-        return strong_mul(x, np.log(np.multiply(1.0, y)))
+        return strong_mul(x, np.log(np.asarray(y, dtype)))
 
 
 xlogy = scalar_op(

@@ -7,7 +7,7 @@ the updates) has the indices' axes first, then the other axes of x in their orde
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from chainrule.ir.op import Op
 from chainrule.ops.arithmetic import equal, select, zero
 from chainrule.ops.movement import full, iota, reshape, zeros
 from chainrule.ops.scalar import broadcast
-from chainrule.types import INT64, Shape, Type, shape_of, supported
+from chainrule.types import INT64, Shape, Type, shape_of, supported, type_of
 from chainrule.where import user_location
 
 Axes = tuple[int, ...]
@@ -43,10 +43,11 @@ def _infer_gather(x: Type, *indices: Type, axes: Axes) -> Type:
 
 def _gather_numpy(x: Any, *indices: Any, axes: Axes) -> Any:
     try:
-        return _in_front(x, axes)[indices]
+        out = _in_front(x, axes)[indices]
     except IndexError:
-        _check_range(x.shape, indices, axes)
+        check_range(x.shape, indices, axes)
         raise
+    return out if any(shape_of(index) for index in indices) else np.array(out)[()]  # of numbers alone it is a view
 
 
 def _in_front(x: Any, axes: Axes) -> Any:
@@ -54,14 +55,14 @@ def _in_front(x: Any, axes: Axes) -> Any:
     return x if axes == tuple(range(len(axes))) else np.moveaxis(x, axes, range(len(axes)))
 
 
-def _check_range(shape: Shape, indices: tuple[Any, ...], axes: Axes) -> None:
-    """Raises where an index is out of range, naming it and the user's line."""
+def check_range(shape: Shape, indices: Sequence[Any], axes: Sequence[int]) -> None:
+    """Raises where an index is out of range of its axis, naming it and the user's line."""
     for index, axis in zip(indices, axes, strict=True):
         n = shape[axis]
         wrong = np.extract((np.less(index, -n)) | np.greater_equal(index, n), index)
         if wrong.size:
-            valid = f"an index from {-n} to {n - 1} for axis {axis}" if n else f"no index into axis {axis} of length 0"
-            raise OutOfRangeError(message(valid, wrong[0], user_location()))
+            valid = f"an index from {-n} to {n - 1}" if n else "no index"
+            raise OutOfRangeError(message(f"{valid} along an axis of length {n}", wrong[0], user_location()))
 
 
 INDICES = Domain(-4, 3)  # -3 to 2: the lengths of indexed axes in the cases are 3 and more
@@ -105,7 +106,7 @@ def _scatter(write: Callable[[Any, Any, Any], None]) -> Callable[..., Any]:
         try:
             write(front, rows, new)
         except IndexError:
-            _check_range(out.shape, indices, axes)
+            check_range(out.shape, indices, axes)
             raise
         return out
 
@@ -180,6 +181,7 @@ def _infer_in_range(x: Type, *, length: int) -> Type:
 
 
 def _in_range_numpy(x: Any, *, length: int) -> Any:
+    _infer_in_range(type_of(x), length=length)
     wrong = np.extract(np.less(x, 0) | np.greater_equal(x, length), x)
     if wrong.size:
         raise OutOfRangeError(message(f"labels from 0 to {length - 1}", wrong[0], user_location()))
