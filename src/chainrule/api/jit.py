@@ -13,6 +13,7 @@ import numpy as np
 
 from chainrule.api.captures import Captures, find_captures
 from chainrule.api.leaves import give
+from chainrule.api.precision import warn_of_float64
 from chainrule.backend.base import Executable
 from chainrule.backend.reference import ReferenceBackend
 from chainrule.errors import DTypeError, OwnershipError, StagingError, message
@@ -75,6 +76,7 @@ class Jitted(Generic[P, R]):
         self._static = static_argnames
         self._parameters = _parameter_names(function)
         self._cache: dict[Any, Specialised] = {}
+        self._warned = False
         self.compiles = 0
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -135,6 +137,7 @@ class Jitted(Generic[P, R]):
 
         staged = without_random_draws(lambda: stage(function, call.types, hoists=True), captures)
         graph = simplify(staged.graph)
+        self._warned = self._warned or warn_of_float64(graph)
         donated = self._donations(call, graph)
         graph = Graph(graph.inputs, graph.outputs, frozenset(place for place, _ in donated))
         return Specialised(graph, list(staged.captured), outcome["structure"], outcome["constants"], captures, donated)
