@@ -16,7 +16,6 @@ import numpy as np
 from chainrule.errors import TraceError, message
 from chainrule.ir.op import Traced
 from chainrule.ops.arithmetic import cast
-from chainrule.types import type_of
 from chainrule.where import user_location
 
 METHODS = frozenset(
@@ -74,10 +73,6 @@ def _ufunc_result(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict
         if function is None:
             raise _no_counterpart(f"numpy.{ufunc.__name__}")
         result = function(*inputs, **kwargs)
-        if type_of(result).weak:
-            result = cast(
-                result, dtype=type_of(result).dtype.name
-            )  # a ufunc's result is an array, never a Python scalar
         return result if dtype is None else cast(result, dtype=np.dtype(dtype).name)
     if method == "reduce" and ufunc.__name__ in REDUCTIONS:
         kwargs.setdefault("axis", 0)
