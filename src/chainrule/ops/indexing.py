@@ -182,9 +182,12 @@ def _infer_in_range(x: Type, *, length: int) -> Type:
 
 def _in_range_numpy(x: Any, *, length: int) -> Any:
     _infer_in_range(type_of(x), length=length)
-    wrong = np.extract(np.less(x, 0) | np.greater_equal(x, length), x)
-    if wrong.size:
-        raise OutOfRangeError(message(f"labels from 0 to {length - 1}", wrong[0], user_location()))
+    wrong = np.argwhere(np.less(x, 0) | np.greater_equal(x, length))
+    if len(wrong):
+        place = tuple(wrong[0].tolist())
+        position = f" at position {place[0] if len(place) == 1 else place}" if place else ""
+        got = f"{np.asarray(x)[place]}{position}"
+        raise OutOfRangeError(message(f"labels from 0 to {length - 1}", got, user_location()))
     return x
 
 
