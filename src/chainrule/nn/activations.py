@@ -41,14 +41,14 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
 
 
 def gelu(x: Any, approximate: bool = False) -> Any:
-    """x Φ(x) with the normal distribution function Φ(x) = (1 + erf(x / √2)) / 2.
+    """x Φ(x) with the normal distribution function Φ(x) = (1 + erf(x / √2)) / 2 = erfc(-x / √2) / 2.
 
     `approximate`: x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2, which differs by less than 5e-4.
     Source: Hendrycks, Gimpel (2016), section 2.
     """
     if approximate:
         return 0.5 * x * (1 + cnp.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * (x * x * x))))
-    return 0.5 * x * (1 + cnp.erf(x * math.sqrt(0.5)))
+    return 0.5 * x * cnp.erfc(x * -math.sqrt(0.5))
 
 
 def silu(x: Any) -> Any:
