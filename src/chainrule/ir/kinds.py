@@ -113,6 +113,11 @@ class IndexMap:
 
 
 @dataclass(frozen=True)
+class Generate:
+    """Each element of the result is a function of its index and of the inputs, which are few numbers, read whole."""
+
+
+@dataclass(frozen=True)
 class Reduce:
     """Elements along axes are combined by an associative operation, or scanned by one."""
 
@@ -141,7 +146,7 @@ class Library:
     """A routine of NumPy or LAPACK, with that library's bits."""
 
 
-Lowering = Scalar | IndexMap | Reduce | Contract | Scatter | Runs | Library
+Lowering = Scalar | IndexMap | Generate | Reduce | Contract | Scatter | Runs | Library
 
 
 # --- test cases -----------------------------------------------------------------------------------------------------------
