@@ -12,6 +12,7 @@ from chainrule.errors import EscapedTracerError, ShapeError, message
 from chainrule.ir.graph import CONSTANT, ArrayRef, Graph, Node, Value, input_value
 from chainrule.ir.op import Op, Trace, Traced
 from chainrule.numpy.array import Tracer
+from chainrule.numpy.draft import settled
 from chainrule.types import Type, type_of
 from chainrule.where import user_location
 
@@ -82,10 +83,8 @@ def stage(function: Callable[..., Sequence[Any]], types: Sequence[Type], hoists:
     recorder = Recorder(hoists)
     inputs = [recorder.input(type) for type in types]
     given = tuple(x.value for x in inputs)
-    try:
-        outputs = tuple(recorder.lift(out) for out in function(*inputs))
-    finally:
-        recorder.closed = True
+    with recorder:
+        outputs = tuple(recorder.lift(settled(out)) for out in function(*inputs))
     captured = tuple(source for source, _ in recorder.captured)
     return Staged(Graph(given + tuple(value for _, value in recorder.captured), outputs), captured)
 

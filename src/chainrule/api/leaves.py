@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import DTypeError, ShapeError, message
-from chainrule.ir.op import Trace, Traced
+from chainrule.ir.op import Trace, Traced, tracing
 from chainrule.numpy.array import Tracer
+from chainrule.numpy.draft import settled
 from chainrule.types import shape_of, type_of
 from chainrule.where import user_location
 
@@ -22,12 +23,12 @@ def own(x: Any) -> Any:
 
 
 def strip(x: Any, trace: Trace) -> Any:
-    """The value behind a handle of `trace`; anything else as it is."""
+    """The value behind a handle of `trace`; anything else as it is. What leaves the outermost trace is no draft."""
     if isinstance(x, Tracer):
         x.refresh()
         if x.trace is trace:
-            return x.value
-    return x
+            x = x.value
+    return x if tracing() else settled(x)
 
 
 def give(values: Iterable[Any], held: Iterable[Any] = ()) -> list[Any]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 
@@ -18,20 +19,40 @@ from chainrule.errors import ChainruleError
 from chainrule.ir.kinds import Case, Derivative, Lowering, Scalar
 from chainrule.types import Type, type_of
 
-_PYTHON_SCALARS: Final = (float, int, bool)
+_PYTHON_SCALARS: Final = (float, int)  # the weak ones: a bool is as strong as an array
 
 OPS: Final[dict[str, Op]] = {}
 """Every operation by name: read by the text form's parser, the generated tests and the generated documentation."""
 
 
+_OPEN: Final[ContextVar[int]] = ContextVar("chainrule_open_traces", default=0)
+
+
+def tracing() -> bool:
+    """Whether a function is being traced at this moment, in this thread."""
+    return _OPEN.get() > 0
+
+
 class Trace(ABC):
-    """What it means to apply an operation to values of one trace. A later trace is inside all earlier ones."""
+    """What it means to apply an operation to values of one trace. A later trace is inside all earlier ones.
+
+    `with trace:` is the time in which the function runs; after it the trace is closed. The level of drafts (see
+    numpy/draft.py) is negative: they belong to no call, and yield to every trace.
+    """
 
     _levels: ClassVar = count()
 
     def __init__(self) -> None:
         self.level = next(Trace._levels)
         self.closed = False
+
+    def __enter__(self) -> Self:
+        _OPEN.set(_OPEN.get() + 1)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _OPEN.set(_OPEN.get() - 1)
+        self.closed = True
 
     @abstractmethod
     def process(self, op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
@@ -51,6 +72,17 @@ class Traced:
 
     def create(self, op: Op, attrs: dict[str, Any]) -> Any:
         """The result of an operation without inputs, recorded where this value is."""
+
+    @property
+    def staged(self) -> bool:
+        """Whether no numbers are known."""
+        return False
+
+    def settle(self, beside: Traced) -> Any:
+        """What a draft stands for in an operation on `beside`: its numbers, or how they are made."""
+
+    def concrete(self, what: str, hint: str) -> Any:
+        """The numbers; while staging an error that there is `no {what}` and what to do."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -87,13 +119,19 @@ class Op:
         a tangent, append to a tape. Where nothing is traced it is the operation's NumPy meaning.
         """
         innermost: Trace | None = None
+        drafts = False
         for x in inputs:
             if isinstance(x, Traced):
                 if x.view is not None:
                     x.refresh()
-                if innermost is None or x.trace.level > innermost.level:
-                    innermost = x.trace
+                trace = x.trace
+                if trace.level < 0:
+                    drafts = True
+                if innermost is None or trace.level > innermost.level:
+                    innermost = trace
         if innermost is not None:
+            if drafts and innermost.level >= 0:
+                inputs = _settled(inputs, innermost)
             return innermost.process(self, inputs, attrs)
         try:
             out = self.numpy(*inputs, **attrs)
@@ -111,3 +149,9 @@ class Op:
     def beside(self, x: Any, **attrs: Any) -> Any:
         """The result of an operation without inputs (`full`, `iota`): a node where x is staged, else an array."""
         return x.create(self, attrs) if isinstance(x, Traced) else self(**attrs)
+
+
+def _settled(inputs: tuple[Any, ...], trace: Trace) -> tuple[Any, ...]:
+    """The inputs with what the drafts among them stand for."""
+    beside = next(x for x in inputs if isinstance(x, Traced) and x.trace is trace)
+    return tuple(x.settle(beside) if isinstance(x, Traced) and x.trace.level < 0 else x for x in inputs)

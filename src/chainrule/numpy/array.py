@@ -8,7 +8,6 @@ assignment computes a new value and the handle moves on to it. What each trace k
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,21 +15,14 @@ import numpy as np
 from chainrule.errors import StagingError, TraceError, message
 from chainrule.ir.graph import Value
 from chainrule.ir.op import Op, Trace, Traced
-from chainrule.numpy import elementwise, index, protocol, shape
+from chainrule.numpy import elementwise, index, protocol
 from chainrule.numpy.contract import matmul
+from chainrule.numpy.draft import is_draft
+from chainrule.numpy.shape import permutation, resolve_shape
+from chainrule.numpy.view import Strides, View, reshaped, row_major, transposed
 from chainrule.ops import arithmetic as ops
 from chainrule.types import Shape, Type, type_of
 from chainrule.where import user_location
-
-
-@dataclass(slots=True)
-class View:
-    """How a handle depends on another one: `read(base)` is its value, `write(base, part)` the base after an assignment."""
-
-    base: Tracer
-    read: Callable[[Any], Any]
-    write: Callable[[Any, Any], Any]
-    version: int
 
 
 class Tracer(Traced):
@@ -76,6 +68,8 @@ class Tracer(Traced):
         return value.staged if isinstance(value, Tracer) else isinstance(value, Value)
 
     def __repr__(self) -> str:
+        if is_draft(self):
+            return repr(self.value)
         return f"Tracer({self.type})" if self.staged else f"Tracer({self.type}, value={self.value!r})"
 
     # --- handle and value -----------------------------------------------------------------------------------------------------
@@ -101,8 +95,17 @@ class Tracer(Traced):
             bottom = bottom.value
         return bottom.trace.process(op, (), attrs) if isinstance(bottom.value, Value) else op(**attrs)
 
+    def settle(self, beside: Traced) -> Any:
+        """What a draft stands for in an operation on `beside`: where that is staged how it is made, if known."""
+        return beside.create(*self.extra) if self.extra is not None and beside.staged else self.value
+
+    def scalar(self) -> Any:
+        """The element that this is, on its own: of a draft a NumPy scalar."""
+        return self.value[()] if is_draft(self) else self.clone()
+
     def assign(self, new: Any) -> None:
         """Moves this handle, and the arrays that it is a view of, on to a new value."""
+        self.refresh()
         handle: Tracer = self
         handle._become(new)
         while handle.view is not None:
@@ -111,22 +114,34 @@ class Tracer(Traced):
             view.version = view.base.version
             handle = view.base
 
-    def viewed(self, read: Callable[[Any], Any], write: Callable[[Any, Any], Any]) -> Tracer:
-        """The view of this handle that `read` gives, written back by `write(base, part)`."""
+    def viewed(
+        self, read: Callable[[Any], Any], write: Callable[[Any, Any], Any], strides: Callable[[Strides], Strides]
+    ) -> Tracer:
+        """The view of this handle that `read` gives, written back by `write(base, part)`; `strides` as View has it."""
         out = read(self)
-        if not isinstance(out, Tracer) or out is self:
-            return out
-        out.view = View(self, read, write, self.version)
+        if out is self:
+            out = self.clone()
+        out.view = View(self, read, write, strides, self.version)
         return out
+
+    def strides_in_numpy(self) -> Strides:
+        """The strides, in elements, that NumPy's array would have."""
+        return self.view.strides(self.view.base.strides_in_numpy()) if self.view is not None else row_major(self.shape)
 
     def _become(self, new: Tracer) -> None:
         self.trace, self.value, self.extra = new.trace, new.value, new.extra
         self.version += 1
 
-    def __getitem__(self, key: Any) -> Tracer:
-        if index.is_basic(key):
-            return self.viewed(lambda x: index.getitem(x, key), lambda x, part: index.setitem(x, key, part))
-        return index.getitem(self, key)
+    def __getitem__(self, key: Any) -> Any:
+        if not index.is_basic(key):
+            return index.getitem(self, key)
+        if index.is_element(key, self.ndim):
+            return index.getitem(self, key).scalar()
+        return self.viewed(
+            lambda x: index.getitem(x, key),
+            lambda x, part: index.setitem(x, key, part),
+            lambda strides: index.view_strides(self, key, strides),
+        )
 
     def __setitem__(self, key: Any, value: Any) -> None:
         self.assign(index.setitem(self, key, value))
@@ -137,16 +152,14 @@ class Tracer(Traced):
 
     def transpose(self, *axes: Any) -> Tracer:
         """A view with the axes permuted."""
-        order = shape.permutation(self.ndim, axes)
-        back = tuple(order.index(axis) for axis in range(len(order)))
-        return self.viewed(lambda x: shape.transpose(x, order), lambda x, part: shape.transpose(part, back))
+        return transposed(self, permutation(self.ndim, axes[0] if len(axes) == 1 else axes or None))
 
     def reshape(self, *new: Any, order: str = "C") -> Tracer:
-        """A view of another shape."""
-        wanted = new[0] if len(new) == 1 and not isinstance(new[0], (int, np.integer)) else new
-        return self.viewed(
-            lambda x: shape.reshape(x, wanted, order=order), lambda x, part: shape.reshape(part, x.shape, order=order)
-        )
+        """An array of another shape: a view where NumPy gives one."""
+        wanted = resolve_shape(self.size, new[0] if len(new) == 1 else new)
+        if order == "F":
+            return reshaped(self.T, wanted[::-1]).T
+        return reshaped(self, wanted)
 
     def copy(self, order: str = "C") -> Tracer:
         """An array of its own."""
@@ -154,7 +167,7 @@ class Tracer(Traced):
 
     def astype(self, dtype: Any, copy: bool = True) -> Tracer:
         """The array in another dtype."""
-        return elementwise.astype(self, dtype)
+        return self if not copy and np.dtype(dtype) == self.dtype else elementwise.astype(self, dtype)
 
     # --- Python asks for numbers ------------------------------------------------------------------------------------------------
 
@@ -175,26 +188,31 @@ class Tracer(Traced):
     def __index__(self) -> int:
         return np.asarray(self.concrete("Python index", "x[i] with cr.numpy.take, or static_argnames=")).__index__()
 
-    def _as_number(self, name: str) -> TraceError:
+    def _plain(self, name: str) -> Any:
+        """The array of a draft; of a traced value an error."""
+        if is_draft(self):
+            return self.value
         hint = "cr.value(x) for its number, or a function of cr.numpy to keep the derivative"
-        return TraceError(message(f"no {name}() of a traced array", str(self.type), user_location(), hint))
+        raise TraceError(message(f"no {name}() of a traced array", str(self.type), user_location(), hint))
 
     def __float__(self) -> float:
-        raise self._as_number("float")
+        return float(self._plain("float"))
 
     def __int__(self) -> int:
-        raise self._as_number("int")
+        return int(self._plain("int"))
 
     def __complex__(self) -> complex:
-        raise self._as_number("complex")
+        return complex(self._plain("complex"))
 
-    def item(self, *_: Any) -> Any:
-        raise self._as_number("item")
+    def item(self, *args: Any) -> Any:
+        return self._plain("item").item(*args)
 
     def tolist(self) -> Any:
-        raise self._as_number("tolist")
+        return self._plain("tolist").tolist()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if is_draft(self):
+            return np.array(self.value, dtype, copy=copy)
         raise TraceError(
             message(
                 "a plain array or number",
@@ -233,6 +251,8 @@ class Tracer(Traced):
         return protocol.namespace()
 
     def __getattr__(self, name: str) -> Any:
+        if name not in protocol.METHODS and not name.startswith("__") and is_draft(self):
+            return getattr(self.value, name)
         return protocol.method(self, name)
 
     # --- operators ------------------------------------------------------------------------------------------------------------------
@@ -336,7 +356,7 @@ def _in_place(name: str) -> Callable[[Tracer, Any], Tracer]:
 
     def update(self: Tracer, other: Any) -> Tracer:
         new = getattr(self, f"__{name}__")(other)
-        if not self.shape:  # a number in NumPy's eyes: rebound, never changed behind another name
+        if not self.shape and self.view is None:  # a number in NumPy's eyes: rebound, not changed behind another name
             return new
         self[...] = elementwise.cast_in_place(new, self.dtype, name)
         return self

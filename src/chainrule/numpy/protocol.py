@@ -15,6 +15,7 @@ import numpy as np
 
 from chainrule.errors import TraceError, message
 from chainrule.ir.op import Traced
+from chainrule.numpy.draft import on_numbers, only_drafts, settled
 from chainrule.ops.arithmetic import cast
 from chainrule.where import user_location
 
@@ -53,10 +54,17 @@ def call_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[st
     out = kwargs.pop("out", None)
     if method == "at":
         return _at(ufunc, *inputs)
-    result = _ufunc_result(ufunc, method, inputs, kwargs)
+    if only_drafts(*inputs):
+        result = on_numbers(getattr(ufunc, method), inputs, kwargs)
+    else:
+        result = _ufunc_result(ufunc, method, inputs, kwargs)
     if out is None:
         return result
     (target,) = out
+    plain = settled(result)
+    if isinstance(target, np.ndarray) and not isinstance(plain, Traced):
+        np.copyto(target, plain, casting="same_kind")
+        return target
     _check_target(target, f"out= of {ufunc.__name__}")
     target[...] = result
     return target
@@ -99,11 +107,17 @@ def _at(ufunc: Any, target: Any, key: Any, *values: Any) -> None:
 
 def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """One of NumPy's functions on traced arrays."""
-    if function in IN_PLACE:
-        _check_target(args[0] if args else kwargs.get("dst", kwargs.get("a")), f"numpy.{function.__name__}")
-        raise _no_counterpart(f"numpy.{function.__name__}", "x[index] = value on the traced array")
     ours = functions().get(function)
+    if function in IN_PLACE:
+        target = args[0] if args else kwargs.get("dst", kwargs.get("a", kwargs.get("arr")))
+        if not isinstance(target, Traced) and only_drafts(*args, *kwargs.values()):
+            return on_numbers(function, args, kwargs)
+        _check_target(target, f"numpy.{function.__name__}")
+        if ours is None:
+            raise _no_counterpart(f"numpy.{function.__name__}", "x[index] = value on the traced array")
     if ours is None:
+        if only_drafts(*args, *kwargs.values()):
+            return on_numbers(function, args, kwargs)
         raise _no_counterpart(f"numpy.{function.__name__}")
     out = kwargs.pop("out", None)
     result = ours(*args, **kwargs)

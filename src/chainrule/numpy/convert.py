@@ -1,0 +1,66 @@
+"""What is given in place of an array becomes one: numbers, and nested lists with traced arrays in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+
+from chainrule.errors import ShapeError, message
+from chainrule.ir.op import Traced
+from chainrule.ops import arithmetic, movement
+from chainrule.types import dtype_of, shape_of, supported
+from chainrule.where import user_location
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def as_array(x: Any, dtype: Any = None) -> Any:
+    """x as an array, plain or traced; x itself where it is one of this dtype already."""
+    if isinstance(x, Traced):
+        return x if dtype is None else as_dtype(x, dtype)
+    if isinstance(x, (list, tuple)) and holds_traced(x):
+        return as_array(_stacked(x), dtype)
+    return np.asarray(x, dtype)
+
+
+def as_dtype(x: Any, dtype: Any) -> Any:
+    """x in this dtype; x itself where it has it."""
+    wanted = supported(dtype)
+    return x if dtype_of(x) == wanted else arithmetic.cast(x, dtype=wanted.name)
+
+
+def _stacked(x: Any) -> Any:
+    """Nested lists as one array, by NumPy's promotion of the elements' dtypes."""
+    if not isinstance(x, (list, tuple)):
+        return as_array(x)
+    parts = [_stacked(element) for element in x]
+    if not parts:
+        return np.zeros(0)
+    shapes = {shape_of(part) for part in parts}
+    if len(shapes) > 1:
+        hint = "rows of one length, or cr.numpy.concatenate"
+        raise ShapeError(message("parts of one shape in a list", sorted(shapes), user_location(), hint))
+    shape = (1, *shapes.pop())
+    return movement.concatenate(*[movement.reshape(part, shape=shape) for part in parts], axis=0)
+
+
+def composition(numpy: Callable[..., Any]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorates what one of NumPy's functions is on traced arrays, or lists of them; on plain ones it is NumPy's."""
+
+    def decorate(traced: Callable[P, R]) -> Callable[P, R]:
+        @wraps(traced)
+        def function(*args: P.args, **kwargs: P.kwargs) -> R:
+            return (traced if holds_traced(*args, *kwargs.values()) else numpy)(*args, **kwargs)
+
+        return function
+
+    return decorate
+
+
+def holds_traced(*arguments: Any) -> bool:
+    """Whether an argument is traced, or a list in which something is."""
+    return any(isinstance(x, Traced) or (isinstance(x, (list, tuple)) and holds_traced(*x)) for x in arguments)

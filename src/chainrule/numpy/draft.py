@@ -1,0 +1,85 @@
+"""Drafts: arrays made while a function is traced, to which traced values may be assigned.
+
+`y = np.zeros(3); y[0] = t` needs more than a plain array, which cannot hold a traced value. So while a function is
+traced chainrule.numpy makes a draft: a handle on a plain array. Operations on drafts alone are NumPy's, and nothing is
+recorded; a draft can be asked for its numbers, even while staging. Where a traced value comes in, the draft is a
+constant beside it. The elements of a draft are plain NumPy scalars.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+
+from chainrule.ir.op import Op, Trace, Traced
+
+Handle = Callable[[Trace, Any], Any]  # the class of handles
+
+
+class Drafts(Trace):
+    """What the drafts of all calls belong to. It is never closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.level = -1
+
+    def process(self, op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
+        handle = _handle(inputs)
+        out = op(*map(settled, inputs), **attrs)
+        return tuple(draft(handle, part) for part in out) if op.several else draft(handle, out)
+
+
+DRAFTS: Final = Drafts()
+
+
+def draft(handle: Handle | None, array: Any) -> Any:
+    """A draft with these numbers; a NumPy scalar as it is, and everything where there is no class of handles."""
+    if handle is None or not isinstance(array, np.ndarray):
+        return array
+    array = array.view()
+    array.flags.writeable = False  # an assignment makes a new array: the old one may be kept for a way back
+    return handle(DRAFTS, array)
+
+
+def is_draft(x: Any) -> bool:
+    """Whether x is a handle that no traced value has been assigned to."""
+    if not isinstance(x, Traced):
+        return False
+    x.refresh()
+    return x.trace is DRAFTS
+
+
+def settled(x: Any) -> Any:
+    """The plain array of a draft; anything else as it is."""
+    return x.concrete("draft", "") if is_draft(x) else x
+
+
+def only_drafts(*arguments: Any) -> bool:
+    """Whether all handles among the arguments, and in lists among them, are drafts."""
+    return all(only_drafts(*x) if isinstance(x, (list, tuple)) else is_draft(x) for x in arguments if _may_hold(x))
+
+
+def on_numbers(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """NumPy's function of the numbers of the drafts among the arguments; a new array comes as a draft."""
+    handle = _handle((*args, *kwargs.values()))
+    out = function(*map(_numbers, args), **{name: _numbers(x) for name, x in kwargs.items()})
+    return type(out)(draft(handle, x) for x in out) if type(out) in (list, tuple) else draft(handle, out)
+
+
+def _numbers(x: Any) -> Any:
+    return type(x)(map(_numbers, x)) if type(x) in (list, tuple) else settled(x)
+
+
+def _may_hold(x: Any) -> bool:
+    return isinstance(x, (Traced, list, tuple))
+
+
+def _handle(arguments: tuple[Any, ...]) -> Handle | None:
+    """The class of the handles among the arguments, and in lists among them."""
+    for x in arguments:
+        found = _handle(tuple(x)) if isinstance(x, (list, tuple)) else type(x) if isinstance(x, Traced) else None
+        if found is not None:
+            return found
+    return None

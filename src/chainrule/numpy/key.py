@@ -1,0 +1,241 @@
+"""Keys: what is between the brackets of `x[...]`, read against the shape of x.
+
+A key is read in two steps. The basic one takes integers, slices and new axes: a slice, a flip and a reshape. The second
+gathers along the axes that arrays index. An assignment goes the same way back.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import DTypeError, OutOfRangeError, message
+from chainrule.ir.op import Traced
+from chainrule.numpy.convert import as_array
+from chainrule.ops import indexing, movement
+from chainrule.types import BOOL, Shape, dtype_of, shape_of
+from chainrule.where import user_location
+
+
+def is_basic(key: Any) -> bool:
+    """Whether the key is made of integers, slices, None and Ellipsis alone, so that NumPy gives a view."""
+    return all(_is_basic_item(item) for item in (key if isinstance(key, tuple) else (key,)))
+
+
+def _is_basic_item(item: Any) -> bool:
+    if isinstance(item, Traced):
+        return shape_of(item) == () and dtype_of(item).kind in "iu"
+    if item is None or item is Ellipsis or isinstance(item, slice):
+        return True
+    return isinstance(item, (int, np.integer)) and not isinstance(item, bool)
+
+
+@dataclass(slots=True)
+class Plan:
+    """A key read against the shape of x.
+
+    The basic step takes starts[i]:stops[i]:steps[i] of each axis of x, reverses the axes `flips`, and gives it the
+    shape `middle`; of that, `axes` are indexed by the arrays `indices`. The axes of the indices go in front of axis
+    `front` of what is left: where the indexed axes were if they stood together in the key, else first.
+    """
+
+    lengths: Shape  # of the axes of x
+    starts: list[int] = field(default_factory=list[int])
+    stops: list[int] = field(default_factory=list[int])
+    steps: list[int] = field(default_factory=list[int])
+    flips: list[int] = field(default_factory=list[int])
+    middle: list[int] = field(default_factory=list[int])
+    along: list[tuple[int | None, int]] = field(default_factory=list[tuple[int | None, int]])  # for each axis of middle
+    axes: list[int] = field(default_factory=list[int])
+    indices: list[Any] = field(default_factory=list[Any])
+    front: int = 0
+    index_shape: Shape = ()
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of x[key]."""
+        rest = [n for axis, n in enumerate(self.middle) if axis not in self.axes]
+        return (*rest[: self.front], *self.index_shape, *rest[self.front :])
+
+    def basic(self, x: Any) -> Any:
+        """What the basic step gives."""
+        out = x if self._takes_all() else movement.slice_(x, **self._bounds())
+        out = movement.flip(out, axes=tuple(self.flips)) if self.flips else out
+        middle = tuple(self.middle)
+        return out if shape_of(out) == middle else movement.reshape(out, shape=middle)
+
+    def written(self, x: Any, part: Any) -> Any:
+        """A copy of x with `part`, an array of the shape `middle`, where the basic step took it from."""
+        bounds = zip(self.starts, self.stops, self.steps, strict=True)
+        shape = tuple(len(range(*bound)) for bound in bounds)
+        part = part if shape_of(part) == shape else movement.reshape(part, shape=shape)
+        part = movement.flip(part, axes=tuple(self.flips)) if self.flips else part
+        if self._takes_all() and isinstance(part, Traced):
+            return part
+        return movement.slice_set(x, part, **self._bounds())
+
+    def placed(self, out: Any) -> Any:
+        """What was gathered, with the axes of the indices where the key puts them."""
+        order = self._order(len(out.shape))
+        return movement.transpose(out, axes=order) if self.front else out
+
+    def unplaced(self, part: Any) -> Any:
+        """The other way: the axes of the indices first."""
+        order = self._order(len(part.shape))
+        return movement.transpose(part, axes=movement.inverse(order)) if self.front else part
+
+    def _order(self, ndim: int) -> tuple[int, ...]:
+        count = len(self.index_shape)
+        rest = range(count, ndim)
+        return (*rest[: self.front], *range(count), *rest[self.front :])
+
+    def _takes_all(self) -> bool:
+        rows = zip(self.starts, self.stops, self.steps, self.lengths, strict=True)
+        return all(start == 0 and stop == n and step == 1 for start, stop, step, n in rows)
+
+    def _bounds(self) -> dict[str, Shape]:
+        return {"starts": tuple(self.starts), "stops": tuple(self.stops), "steps": tuple(self.steps)}
+
+    def take(self, item: Any) -> None:
+        """Reads the next item of the key."""
+        if item is None or isinstance(item, NewAxisIndex):
+            self.middle.append(1)
+            self.along.append((None, 0))
+        else:
+            axis = len(self.starts)
+            n = self.lengths[axis]
+            start, stop, step = _integer(item, n) if isinstance(item, int) else _range(item, n)
+            self.starts.append(start)
+            self.stops.append(stop)
+            self.steps.append(abs(step))
+            if step < 0:
+                self.flips.append(axis)
+            if not isinstance(item, int):
+                self.middle.append(len(range(start, stop, abs(step))))
+                self.along.append((axis, step))
+        if not (item is None or isinstance(item, (int, slice))):
+            self.axes.append(len(self.middle) - 1)
+            self.indices.append(item.index if isinstance(item, NewAxisIndex) else item)
+
+
+@dataclass(frozen=True, slots=True)
+class NewAxisIndex:
+    """A mask without axes, True or False: it indexes a new axis of length 1, by 0 or by nothing."""
+
+    index: Any
+
+
+def read_key(x: Any, key: Any) -> Plan:
+    """The key read against the shape of x."""
+    plan = Plan(shape_of(x))
+    advanced: list[tuple[int, int]] = []  # of integers and arrays: place in the key, axes of the result before it
+    for place, item in enumerate(_expanded(plan.lengths, key)):
+        if not (item is None or isinstance(item, slice)):
+            advanced.append((place, len(plan.middle) - len(plan.axes)))
+        plan.take(item)
+    if plan.indices:
+        (first, before), (last, _) = advanced[0], advanced[-1]
+        plan.front = before if last - first == len(advanced) - 1 else 0
+        plan.index_shape = _together(plan.indices)
+        if isinstance(x, Traced) and x.staged:  # what is known is checked now, by the line that says it
+            known = [(i, axis) for i, axis in zip(plan.indices, plan.axes, strict=True) if not isinstance(i, Traced)]
+            indexing.check_range(tuple(plan.middle), [i for i, _ in known], [axis for _, axis in known])
+    return plan
+
+
+def _together(indices: list[Any]) -> Shape:
+    try:
+        return np.broadcast_shapes(*(shape_of(index) for index in indices))
+    except ValueError:
+        got = " and ".join(str(shape_of(index)) for index in indices)
+        raise OutOfRangeError(message("indices that broadcast together", got, user_location())) from None
+
+
+def _integer(item: int, n: int) -> tuple[int, int, int]:
+    indexing.check_range((n,), (item,), (0,))
+    return item % n, item % n + 1, 1
+
+
+def _range(item: Any, n: int) -> tuple[int, int, int]:
+    """Start, stop and step (negative where the slice runs backwards) over ascending elements; all for an array."""
+    taken = range(*item.indices(n)) if isinstance(item, slice) else range(n)
+    if len(taken) < 2:
+        return (taken[0], taken[0] + 1, 1) if taken else (0, 0, 1)
+    return min(taken[0], taken[-1]), max(taken[0], taken[-1]) + 1, taken.step
+
+
+def _expanded(shape: Shape, key: Any) -> list[Any]:
+    """The items of the key: None, slices, ints, integer arrays; the Ellipsis written out, masks as their indices."""
+    ndim = len(shape)
+    items = [_canonical(item) for item in (key if isinstance(key, tuple) else (key,))]
+    used = sum(_axes_used(item) for item in items)
+    ellipses = [place for place, item in enumerate(items) if item is Ellipsis]
+    if used > ndim or len(ellipses) > 1:
+        got = f"{used} indices" if used > ndim else f"{len(ellipses)} Ellipses"
+        expected = f"at most {ndim} {'index' if ndim == 1 else 'indices'} and one Ellipsis"
+        raise OutOfRangeError(message(f"{expected} for an array of shape {shape}", got, user_location()))
+    if not ellipses:
+        items.append(Ellipsis)
+    found: list[Any] = []
+    axis = 0
+    for item in items:
+        if item is Ellipsis:
+            found.extend([slice(None)] * (ndim - used))
+            axis += ndim - used
+        elif _is_mask(item):
+            found.extend(_mask_indices(item, shape, axis))
+            axis += item.ndim
+        else:
+            found.append(item)
+            axis += _axes_used(item)
+    return found
+
+
+def _canonical(item: Any) -> Any:
+    """An item of a key as None, Ellipsis, slice, int, or an array of integers or booleans."""
+    if item is None or item is Ellipsis or isinstance(item, slice):
+        return item
+    if isinstance(item, (int, np.integer)) and not isinstance(item, bool):
+        return int(item)
+    if not isinstance(item, (Traced, np.ndarray, np.generic, list, tuple, bool)):
+        try:
+            return operator.index(item)
+        except TypeError:
+            expected = "integers, slices, None, Ellipsis or masks as an index"
+            raise DTypeError(message(expected, f"a {type(item).__name__}", user_location())) from None
+    array = as_array(item)
+    if isinstance(item, (list, tuple)) and not isinstance(array, Traced) and array.size == 0:
+        array = array.astype(np.int64)
+    kind = dtype_of(array).kind
+    if kind not in "iub":
+        got = dtype_of(array).name
+        raise DTypeError(message("integers or booleans as an index", got, user_location(), "x.astype(np.int64)"))
+    if kind == "b" and isinstance(array, Traced):
+        return np.asarray(array.concrete("index by a mask", "cr.numpy.where(mask, x, other)"))
+    return int(array) if isinstance(array, np.ndarray) and array.ndim == 0 and kind != "b" else array
+
+
+def _is_mask(item: Any) -> bool:
+    return isinstance(item, np.ndarray) and item.dtype == BOOL
+
+
+def _axes_used(item: Any) -> int:
+    return 0 if item is None or item is Ellipsis else item.ndim if _is_mask(item) else 1
+
+
+def _mask_indices(mask: Any, shape: Shape, axis: int) -> Sequence[Any]:
+    """The integer arrays that stand for a mask."""
+    if mask.ndim == 0:
+        return [NewAxisIndex(np.zeros(int(mask), np.int64))]
+    check_mask(mask.shape, shape[axis : axis + mask.ndim])
+    return mask.nonzero()
+
+
+def check_mask(found: Shape, wanted: Shape) -> None:
+    """Raises where a mask has not the shape of the axes that it chooses from."""
+    if found != wanted:
+        raise OutOfRangeError(message(f"a mask of shape {wanted}", found, user_location()))
