@@ -1,7 +1,8 @@
 """Elementwise arithmetic, rounding, comparison, logic, bits, selection and casts.
 
 A rule runs on whatever the caller has: arrays, Python scalars, traced values. It divides with `divide`, since Python
-raises where NumPy gives an infinity, and never takes the reciprocal of an operand that may be an integer.
+raises where NumPy gives an infinity, and never takes the reciprocal of an operand that may be an integer. It combines
+two operands by operations, not by operators: a plain array's operator would ask NumPy's protocol first.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ remainder = scalar_op(
 fmod = scalar_op(
     "fmod",
     np.fmod,
-    Partials(1.0, lambda out, x, y: -rint(divide(x - out, y))),
+    Partials(1.0, lambda out, x, y: -rint(divide(subtract(x, out), y))),
     "x - y trunc(x / y): with the sign of x",
     *FRACTIONS,
     more=QUOTIENTS,
@@ -112,7 +113,7 @@ sign = scalar_op("sign", np.sign, Zero(), "-1, 0 or 1", APART_FROM_ZERO, more=di
 copysign = scalar_op(
     "copysign",
     np.copysign,
-    Partials(lambda x, y: sign(x) * copysign(1.0, y), None),
+    Partials(lambda x, y: multiply(sign(x), copysign(1.0, y)), None),
     "|x| with the sign of y, that of a zero too; the derivative at x = 0 is 0",
     APART_FROM_ZERO,
     APART_FROM_ZERO,

@@ -8,7 +8,17 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.ir.kinds import Case, Domain, Partials
-from chainrule.ops.arithmetic import POSITIVE, divide, equal, isnan, logical_and, reciprocal, select, strong_mul
+from chainrule.ops.arithmetic import (
+    POSITIVE,
+    divide,
+    equal,
+    isnan,
+    logical_and,
+    reciprocal,
+    select,
+    strong_mul,
+    subtract,
+)
 from chainrule.ops.scalar import INTEGERS, discrete, result_dtype, scalar_op, special_op
 from chainrule.types import type_of
 
@@ -101,7 +111,7 @@ softplus = special_op(
 
 def _difference(x: Any, y: Any) -> Any:
     """x - y, and 0 where both are the same infinity."""
-    found = x - y
+    found = subtract(x, y)
     return select(logical_and(isnan(found), equal(x, y)), 0.0, found)
 
 
