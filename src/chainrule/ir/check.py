@@ -10,6 +10,7 @@ from chainrule.ir.format import DEEPEST, format_node
 from chainrule.ir.graph import INPUT, Graph, Node, Value, reachable
 from chainrule.ir.kinds import Runs
 
+
 def verify(graph: Graph) -> None:
     """Raises a GraphError, with the node's text and the user's line, where a graph is not well formed.
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from chainrule.ir.kinds import Contract, Reduce, Scalar
-from chainrule.ir.node import CONSTANT, Node, Program
+from chainrule.ir.node import CONSTANT, Block, Node
 
 
 @dataclass(frozen=True)
@@ -42,16 +42,16 @@ class Cost:
         return "\n".join(f"{name:<{left}}  {figure:>{right}}" for name, figure in rows)
 
 
-def cost(graph: Program) -> Cost:
+def cost(graph: Block) -> Cost:
     """What one call of the graph computes and moves."""
     nodes: Counter[str] = Counter()
     work: Counter[str] = Counter()
     pending = [(graph, 1)]
     while pending:
-        program, times = pending.pop()
-        for node in program.nodes:
+        block, times = pending.pop()
+        for node in block.nodes:
             nodes[node.op.name] += 1
-            bodies = [attr for attr in node.attrs.values() if isinstance(attr, Program)]
+            bodies = [attr for attr in node.attrs.values() if isinstance(attr, Block)]
             pending += [(body, times * node.attrs.get("length", 1)) for body in bodies]
             if not bodies and node.op is not CONSTANT:
                 _count(node, times, work)

@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 
 import numpy as np
 
-from chainrule.ir.node import ArrayRef, Node, Program, Value, reachable
+from chainrule.ir.node import ArrayRef, Block, Node, Value, reachable
 from chainrule.types import SHORT_NAMES, type_of
 
 WIDTH: Final = 110
@@ -17,24 +17,24 @@ DEEPEST: Final = 64
 """Graphs, and tuples in their text, may be nested so deep: no walk overflows Python's stack."""
 
 
-def format_graph(graph: Program, where: bool = False) -> str:
+def format_graph(graph: Block, where: bool = False) -> str:
     """The text of a graph; with `where`, each node's line ends with its place in the user's program."""
     printer = _Printer(where)
-    lines = [printer.program(graph, "")]
+    lines = [printer.block(graph, "")]
     lines += [f"@{name}: {type_of(ref.array)}" for name, ref in printer.constants.items()]
     return "\n".join(lines)
 
 
-def format_node(graph: Program, node: Node) -> str:
+def format_node(graph: Block, node: Node) -> str:
     """The line of one node as it stands in the graph's text, graphs among its attributes left out."""
     nodes = reachable(graph.outputs, [value.node for value in graph.inputs])
     return _Printer(where=False, nested=False).node(node, _names(graph, nodes), "")
 
 
-def constant_arrays(graph: Program) -> dict[str, np.ndarray[Any, Any]]:
+def constant_arrays(graph: Block) -> dict[str, np.ndarray[Any, Any]]:
     """The side table of the graph's text: the array behind each `@c0`, by the name without the `@`."""
     printer = _Printer(where=False)
-    printer.program(graph, "")
+    printer.block(graph, "")
     return {name: ref.array for name, ref in printer.constants.items()}
 
 
@@ -47,7 +47,7 @@ class _Printer:
         self.constants: dict[str, ArrayRef] = {}
         self._names: dict[int, str] = {}  # of arrays, by id
 
-    def program(self, graph: Program, indent: str) -> str:
+    def block(self, graph: Block, indent: str) -> str:
         """`graph(%0: f32[3]) { ... }`, its lines but the first indented."""
         inner = indent + INDENT
         names = _names(graph, graph.nodes)
@@ -90,8 +90,8 @@ class _Printer:
                 return f"({inner[0]},)" if len(inner) == 1 else f"({', '.join(inner)})"
             case ArrayRef():
                 return "@" + self._constant(value)
-            case Program():
-                return self.program(value, indent) if self.nested else "graph(...) {...}"
+            case Block():
+                return self.block(value, indent) if self.nested else "graph(...) {...}"
             case _:
                 name = getattr(value, "__qualname__", type(value).__qualname__)
                 return f"<{name.translate({ord('<'): None, ord('>'): None})}>"
@@ -102,7 +102,7 @@ class _Printer:
         return name
 
 
-def _names(graph: Program, nodes: Iterable[Node]) -> dict[Value, str]:
+def _names(graph: Block, nodes: Iterable[Node]) -> dict[Value, str]:
     """`%0`, `%1`, ... for the inputs, then for the results of each node."""
     found: dict[Value, str] = {}
     for value in (*graph.inputs, *(value for node in nodes for value in node.results)):

@@ -12,7 +12,7 @@ from chainrule.ir.node import (
     INPUT,
     ArrayRef,
     Node,
-    Program,
+    Block,
     Value,
     constant_value,
     input_value,
@@ -34,7 +34,7 @@ __all__ = [
 
 @final
 @dataclass(frozen=True, eq=False, repr=False)
-class Graph(Program):
+class Graph(Block):
     """A function of arrays: inputs, outputs, and which inputs' memory the caller gives up (`donated`, positions)."""
 
     def cost(self) -> Cost:

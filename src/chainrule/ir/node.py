@@ -1,6 +1,6 @@
-"""`Node`, `Value`, `Program`: operations applied to values, and their order, as immutable data.
+"""`Node`, `Value`, `Block`: operations applied to values, and their order, as immutable data.
 
-Users meet a `Program` as `Graph` (ir/graph.py), which adds what a program can say of itself.
+Users meet a `Block` as `Graph` (ir/graph.py), which adds what a program can say of itself.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Node:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Program:
+class Block:
     """Inputs, outputs, and which inputs' memory the caller gives up (`donated`, positions)."""
 
     inputs: tuple[Value, ...]

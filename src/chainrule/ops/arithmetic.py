@@ -39,7 +39,7 @@ def _strong_mul(x: Any, y: Any) -> Any:
     out = np.multiply(x, y)
     if isinstance(out, np.ndarray):
         if out.size and _has_nan(out):
-            np.copyto(out, 0, where=np.equal(x, 0))
+            np.copyto(out, 0, where=np.equal(x, 0) & np.isnan(out))
     elif out != out and x == 0:
         out = type(out)(0)
     return out
