@@ -1,0 +1,38 @@
+"""The command `chainrule`: `train` a network on digits, `info` about the installation.
+
+Exit status: 0 done; 1 training diverged; 2 an option, data or a folder that cannot be used, told in one line on
+standard error; 130 after Ctrl-C, with what was learnt until then saved.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from chainrule.cli.arguments import parse
+from chainrule.cli.information import describe_installation
+from chainrule.cli.training import train_network
+from chainrule.errors import ChainruleError
+from chainrule.where import user_location
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The exit status of the command with the given arguments, those of the process by default."""
+    try:
+        arguments = parse(sys.argv[1:] if argv is None else argv)
+        status = train_network(arguments) if arguments.command == "train" else describe_installation()
+        sys.stdout.flush()
+    except ChainruleError as error:
+        # The line of the script that called this says nothing to someone at a terminal.
+        print(f"chainrule: {str(error).replace(f' at {user_location()}', '')}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader has seen enough; nothing more can be said on standard output
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("chainrule: interrupted", file=sys.stderr)
+        return 130
+    return status

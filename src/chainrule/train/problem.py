@@ -1,0 +1,180 @@
+"""What is to be learnt, looked through before anything runs: the model's parameters, the data, the held-out rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from chainrule.data import check_data, split
+from chainrule.errors import DataError, DTypeError, OptionError, ShapeError, TreeError, message
+from chainrule.tree import flatten, unflatten
+from chainrule.types import SHORT_NAMES
+from chainrule.where import user_location
+
+if TYPE_CHECKING:  # NumPy loads numpy.random on first use
+    from chainrule.data.sampling import Seed
+
+Array: TypeAlias = npt.NDArray[Any]
+Indices: TypeAlias = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Rows:
+    """Some rows of a data set: inputs (n, ...), targets (n, ...), and which of them; nothing is copied."""
+
+    x: Array
+    y: Array
+    indices: Indices
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Problem:
+    """Rows to train on and rows to validate on. `labelled`: targets are classes, and outputs scores of them."""
+
+    train: Rows
+    validation: Rows | None
+    held_out: Indices | None
+    labelled: bool
+
+
+def own_model(model: Any) -> Any:
+    """The model with arrays of its own, once every parameter is found to be floating-point.
+
+    Python floats become arrays. Raises TreeError for what cannot be called or has no parameters, DTypeError for
+    parameters that are not floating-point.
+    """
+    leaves, structure = flatten(model)
+    if not callable(model):
+        hint = "a model of chainrule.nn, or a subclass of nn.Module with __call__"
+        got = f"{type(model).__name__}, which cannot be called"
+        raise TreeError(message("a model that is called as model(x)", got, user_location(), hint))
+    if structure.container is None or "param" not in structure.kinds():
+        hint = "a subclass of nn.Module with fields nn.param()"
+        raise TreeError(message("a model with parameters", f"{model!r} with none", user_location(), hint))
+    for path, kind, leaf in zip(structure.paths(), structure.kinds(), leaves, strict=True):
+        dtype = getattr(leaf, "dtype", None if isinstance(leaf, float) else type(leaf).__name__)
+        wanted = ("float32", "float64") if kind == "param" else tuple(dtype.name for dtype in SHORT_NAMES)
+        if dtype is not None and dtype not in wanted:
+            hint = "x.astype(np.float32), or a field nn.state() or nn.static() for what is not trained"
+            got = f"{dtype} for `{path}`"
+            raise DTypeError(message("floating-point parameters", got, user_location(), hint))
+    dtype = parameter_dtype(model)
+    return unflatten(structure, [np.array(x, dtype if isinstance(x, float) else None) for x in leaves])
+
+
+def parameter_dtype(model: Any) -> np.dtype[Any]:
+    """The widest dtype of the floating-point arrays in a model, float32 where there is none."""
+    found = [leaf.dtype for leaf in flatten(model)[0] if getattr(leaf, "dtype", np.dtype(bool)).kind == "f"]
+    return np.result_type(*found) if found else np.dtype(np.float32)
+
+
+def parameter_count(model: Any) -> int:
+    """The number of numbers that are trained."""
+    leaves, structure = flatten(model)
+    return sum(np.size(x) for x, kind in zip(leaves, structure.kinds(), strict=True) if kind == "param")
+
+
+def all_rows(model: Any, data: Any, name: str = "data") -> tuple[Rows, bool]:
+    """The rows of `data`, a pair (x, y), once they are found to be what the model can be trained on, and `labelled`.
+
+    Floating-point arrays are converted to the dtype of the model's parameters. Targets are labels where they are
+    integers with one axis less than the model's output.
+    """
+    if not isinstance(data, (tuple, list)) or len(data) != 2:
+        got = f"{type(data).__name__} of length {len(data)}" if isinstance(data, (tuple, list)) else type(data).__name__
+        raise DataError(message(f"{name} as a pair (x, y)", got, user_location(), "(x, y)"))
+    check_data(*data)
+    x, y = (_as_computed(part, parameter_dtype(model)) for part in data)
+    with np.errstate(all="ignore"):
+        output = getattr(model(x[:1]), "shape", None)
+    labelled = y.dtype.kind in "iu" and output is not None and len(output) == y.ndim + 1 and output[-1] > 1
+    if labelled:
+        check_labels(x, y, output[-1])
+    return Rows(x, y, np.arange(len(x), dtype=np.int64)), labelled
+
+
+def check_labels(x: Array, y: Array, classes: int) -> None:
+    """Raises DataError where a label is none of the model's classes 0 .. classes - 1."""
+    if y.ndim == 1:
+        check_data(x, y, classes=classes)
+        return
+    wrong = (y < 0) | (y >= classes)
+    if wrong.any():
+        place = tuple(int(i) for i in np.unravel_index(int(np.argmax(wrong)), y.shape))
+        got = f"{y[place]} in y[{', '.join(map(str, place))}]"
+        hint = f"a model with {int(y.max()) + 1} outputs, or labels counted from 0"
+        raise DataError(message(f"labels in 0 .. {classes - 1}", got, user_location(), hint))
+
+
+def pose(model: Any, data: Any, validation: Any, batch_size: int, rng: Seed) -> Problem:
+    """The problem: the rows of `data` without those held out for validation, by a fraction or as data of their own.
+
+    Held-out rows are drawn by `data.split(y, validation, rng)`, of each class its share where targets are labels.
+    """
+    rows, labelled = all_rows(model, data)
+    check_count(batch_size, "batch_size")
+    if isinstance(validation, (tuple, list)):
+        held, held_labelled = all_rows(model, validation, "validation")
+        if held.x.shape[1:] != rows.x.shape[1:] or held.y.shape[1:] != rows.y.shape[1:] or held_labelled != labelled:
+            expected = f"validation data of rows like x {rows.x.shape[1:]} and y {rows.y.shape[1:]}"
+            got = f"x {held.x.shape[1:]} and y {held.y.shape[1:]} of {held.y.dtype}"
+            raise ShapeError(message(expected, got, user_location(), "the same preparation for both"))
+        problem = Problem(rows, held, None, labelled)
+    elif isinstance(validation, Real) and not isinstance(validation, bool) and 0 <= float(validation) < 1:
+        problem = Problem(rows, None, None, labelled)
+        if validation:
+            stratified = labelled and rows.y.ndim == 1
+            kept, held_out = split(rows.y if stratified else len(rows), float(validation), rng)
+            problem = Problem(replace(rows, indices=kept), replace(rows, indices=held_out), held_out, labelled)
+    else:
+        expected = "validation: a fraction from 0 up to 1, or a pair (x, y)"
+        raise OptionError(message(expected, repr(validation), user_location(), "validation=0.2"))
+    if batch_size > len(problem.train):
+        got = f"batch_size={batch_size}"
+        expected = f"batch_size of at most {len(problem.train)}, the rows that are trained on"
+        raise OptionError(message(expected, got, user_location(), f"batch_size={len(problem.train)}"))
+    return problem
+
+
+def check_count(value: Any, name: str) -> None:
+    """Raises OptionError unless the value is a whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < 1:
+        raise OptionError(message(f"{name}: a whole number of at least 1", repr(value), user_location(), f"{name}=10"))
+
+
+def bit_generator(rng: Seed) -> tuple[np.random.BitGenerator, int | None]:
+    """The bit generator of a seed or of a Generator, and the seed where it is a number."""
+    if isinstance(rng, np.random.Generator):
+        return rng.bit_generator, None
+    if isinstance(rng, np.random.BitGenerator):
+        return rng, None
+    if isinstance(rng, np.random.SeedSequence):
+        return np.random.PCG64(rng), None
+    if isinstance(rng, Integral) and not isinstance(rng, bool) and int(rng) >= 0:
+        return np.random.PCG64(int(rng)), int(rng)
+    raise OptionError(message("rng: a seed of 0 or more, or a NumPy generator", repr(rng), user_location(), "rng=0"))
+
+
+def is_finite(model: Any) -> bool:
+    """Whether every floating-point number in the model is finite."""
+    return all(bool(np.isfinite(leaf).all()) for leaf in flatten(model)[0])
+
+
+def _as_computed(data: Any, dtype: np.dtype[Any]) -> Array:
+    """The array in a dtype that is computed with: floats as the parameters, other widths of integers as int64."""
+    array = np.asarray(data)
+    if array.dtype.kind == "f":
+        return array.astype(dtype, copy=False)
+    if array.dtype.kind in "iu" and array.dtype not in SHORT_NAMES:
+        return array.astype(np.int64)
+    if array.dtype.kind == "c":
+        hint = "np.stack([x.real, x.imag], -1)"
+        raise DTypeError(message("real numbers in x and y", array.dtype.name, user_location(), hint))
+    return array
