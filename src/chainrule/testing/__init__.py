@@ -1,0 +1,1 @@
+"""Derivatives against differences: `check_grads` for functions, `check_op` for the records of operations."""

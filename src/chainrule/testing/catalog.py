@@ -1,0 +1,53 @@
+"""Where the records are: every operation with the module that defines it."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import pkgutil
+from functools import cache
+from types import ModuleType
+from typing import Final
+
+import chainrule
+from chainrule.ir.op import Op
+
+ROOMS: Final = ("ir", "ops", "transform")
+"""The rooms whose modules define operations, or the rules of some (loops)."""
+
+
+@cache
+def catalog() -> dict[str, tuple[Op, ...]]:
+    """The operations by the module that defines them, in the order in which they stand there."""
+    found: dict[str, tuple[Op, ...]] = {}
+    for name in _module_names():
+        ops = _defined(importlib.import_module(name))
+        if ops:
+            found[name] = ops
+    return found
+
+
+def records() -> list[Op]:
+    """Every operation of the package."""
+    return [op for ops in catalog().values() for op in ops]
+
+
+def _module_names() -> list[str]:
+    names: list[str] = []
+    for room in ROOMS:
+        package = importlib.import_module(f"{chainrule.__name__}.{room}")
+        names.extend(info.name for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."))
+    return names
+
+
+def _defined(module: ModuleType) -> tuple[Op, ...]:
+    """The operations that the module assigns to a name, imported ones left out."""
+    assigned = [
+        target.id
+        for statement in ast.parse(inspect.getsource(module)).body
+        if isinstance(statement, ast.Assign | ast.AnnAssign)
+        for target in (statement.targets if isinstance(statement, ast.Assign) else [statement.target])
+        if isinstance(target, ast.Name)
+    ]
+    return tuple(dict.fromkeys(value for name in assigned if isinstance(value := getattr(module, name, None), Op)))
