@@ -36,10 +36,11 @@ _WEYL: Final = 0x9E3779B9, 0xBB67AE85
 _LOW: Final = 0xFFFFFFFF
 _ROUNDS: Final = 10
 _CHUNK: Final = 4096  # blocks at a time: the working arrays stay in the cache
+_FEW: Final = 4  # blocks that are quicker one by one
 
 
-def philox(counter: tuple[Array, Array, Array, Array], key: tuple[int, int]) -> tuple[Array, Array, Array, Array]:
-    """The four words of each block: arrays of uint64 below 2**32, as the words of the counter are.
+def philox(counter: tuple[Any, Any, Any, Any], key: tuple[int, int]) -> tuple[Any, Any, Any, Any]:
+    """The four words of a block, or of each block: integers below 2**32, or arrays of them in uint64, as counters are.
 
     Source: J. K. Salmon, M. A. Moraes, R. O. Dror and D. E. Shaw, Parallel random numbers: as easy as 1, 2, 3 (2011).
     """
@@ -57,6 +58,10 @@ def words(key: Array, count: int, stream: int) -> Array:
     k0, k1 = (int(word) & _LOW for word in key)
     blocks = -(-count // 4)
     out = np.empty((blocks, 4), np.uint32)
+    if blocks <= _FEW:
+        for number in range(blocks):
+            out[number] = philox((number, 0, 0, stream), (k0, k1))
+        return out.reshape(-1)[:count]
     for start in range(0, blocks, _CHUNK):
         number = np.arange(start, min(start + _CHUNK, blocks), dtype=np.uint64)
         fixed = np.zeros_like(number)
@@ -145,9 +150,8 @@ def _infer_fold(key: Type, data: Type) -> Type:
 def _fold_numpy(key: Any, data: Any) -> Any:
     k0, k1 = (int(word) & _LOW for word in key)
     number = int(data) % 2**64
-    counter = [np.array([word], np.uint64) for word in (number & _LOW, number >> 32, 0, FOLDS)]
-    block = philox((counter[0], counter[1], counter[2], counter[3]), (k0, k1))
-    return np.array([block[0][0], block[1][0]], np.uint64).astype(np.uint32).view(np.int32)
+    block = philox((number & _LOW, number >> 32, 0, FOLDS), (k0, k1))
+    return np.array(block[:2], np.uint32).view(np.int32)
 
 
 random_fold = Op(
