@@ -32,12 +32,13 @@ CONSTANT = -1  # the slot of a value that the inputs have no influence on
 class LoopRule:
     """How an operation that runs graphs is differentiated.
 
-    `jvp(primals, dots, **attrs)` gives the results and their tangents; `forward(values, tracked, **attrs)` the results
-    and the residuals; `pull(cts, residuals, metas, **attrs)` the inputs' cotangents.
+    `jvp(primals, dots, **attrs)` gives the results and their tangents; `forward(values, tracked, **attrs)` the results,
+    the residuals, and which results the tracked inputs move; `pull(cts, residuals, metas, **attrs)` the inputs'
+    cotangents.
     """
 
     jvp: Callable[..., tuple[Any, Any]]
-    forward: Callable[..., tuple[Any, tuple[Any, ...]]]
+    forward: Callable[..., tuple[Any, Sequence[Any], Sequence[bool]]]
     pull: Callable[..., list[Any]]
 
 
@@ -86,30 +87,33 @@ class Tape(Trace):
                 values.append(x)
                 slots.append(CONSTANT)
         derivative = op.derivative
+        moving: bool | Sequence[bool] = True
         if not tracked or derivative is None or isinstance(derivative, Zero):
-            return self._results(op, op(*values, **attrs), tracked=False)[0]
+            return self._results(op, op(*values, **attrs), False)[0]
         metas = tuple([(shape_of(v), dtype_of(v)) if s >= 0 else None for v, s in zip(values, slots, strict=True)])
         if isinstance(derivative, Body):
-            owned = [_own(v) if v is x else v for x, v in zip(inputs, values, strict=True)]
-            out, residuals = LOOPS[op.name].forward(owned, tuple(meta is not None for meta in metas), **attrs)
+            given = tuple([meta is not None for meta in metas])
+            out, residuals, moving = LOOPS[op.name].forward(values, given, **attrs)
+            residuals = tuple([_own(r) if any(r is x for x in inputs) else r for r in residuals])
             keeps_out = False
         else:
             out = op(*values, **attrs)
             keeps, keeps_out = residual_places(op, tracked, len(slots))
             rows = zip(inputs, values, keeps, strict=True)
             residuals = tuple([_kept(value, value is x, keep) if keep else None for x, value, keep in rows])
-        handles, results = self._results(op, out, tracked=True)
+        handles, results = self._results(op, out, moving)
         self.entries.append(Entry(op, attrs, slots, residuals, metas, out if keeps_out else None, results))
         if op is tap:
             self.taps.append((attrs["name"], results[0], type_of(out)))
         return handles
 
-    def _results(self, op: Op, out: Any, tracked: bool) -> tuple[Any, Sequence[int]]:
-        """Handles on the results, and their slots: a slot of its own for each that is differentiable."""
+    def _results(self, op: Op, out: Any, moving: bool | Sequence[bool]) -> tuple[Any, Sequence[int]]:
+        """Handles on the results, and their slots: a slot of its own for each that moves and is differentiable."""
         if not op.several:
-            slot = self._new_slot() if tracked and dtype_of(out).kind == "f" else CONSTANT
+            slot = self._new_slot() if moving and dtype_of(out).kind == "f" else CONSTANT
             return Tracer(self, out, slot), (slot,)
-        slots = [self._new_slot() if tracked and dtype_of(o).kind == "f" else CONSTANT for o in out]
+        each = [moving] * len(out) if isinstance(moving, bool) else moving
+        slots = [self._new_slot() if m and dtype_of(o).kind == "f" else CONSTANT for o, m in zip(out, each, strict=True)]
         return tuple([Tracer(self, o, slot) for o, slot in zip(out, slots, strict=True)]), slots
 
     def _new_slot(self) -> int:
