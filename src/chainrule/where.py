@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import CodeType, FrameType, FunctionType
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _NUMPY = (
@@ -96,22 +96,30 @@ def _short(file: str) -> str:
     return relative if len(relative) < len(file) else file
 
 
-_COLLECTING_TAPS: ContextVar[bool] = ContextVar("chainrule_taps", default=False)
+_TAPPED: ContextVar[Any] = ContextVar("chainrule_tapped", default=None)
 
 
 @contextmanager
-def collecting_taps(on: bool) -> Iterator[None]:
-    """Within it, `cr.tap` and the layers mark their values for the derivative that asked for them."""
-    token = _COLLECTING_TAPS.set(on)
+def collecting_taps(tape: Any) -> Iterator[None]:
+    """Within it, `cr.tap` and the layers mark their values on this tape, that of the derivative that asked for them.
+
+    None: the derivative that is under way did not ask.
+    """
+    token = _TAPPED.set(tape)
     try:
         yield
     finally:
-        _COLLECTING_TAPS.reset(token)
+        _TAPPED.reset(token)
+
+
+def tapped_tape() -> Any:
+    """The tape of the innermost derivative, if that wants the gradients at taps."""
+    return _TAPPED.get()
 
 
 def taps_wanted() -> bool:
     """Whether the innermost derivative wants the gradients at taps."""
-    return _COLLECTING_TAPS.get()
+    return _TAPPED.get() is not None
 
 
 LayerCall = Callable[[str, object, tuple[object, ...], object], None]

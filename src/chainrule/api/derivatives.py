@@ -66,9 +66,9 @@ def value_and_grad(
     @functools.wraps(f)
     def run(*args: P.args, **kwargs: P.kwargs) -> Any:
         selected = tuple(args[_argument(n, len(args), f)] for n in numbers)
-        with collecting_taps(taps):
-            recorded = _record(lambda *given: f(*_replace(args, numbers, given), **kwargs), selected)
-        tape = recorded.tape
+        tape = Tape()
+        with collecting_taps(tape if taps else None):
+            recorded = _record(tape, lambda *given: f(*_replace(args, numbers, given), **kwargs), selected)
         loss, aux = recorded.out if has_aux else (recorded.out, None)
         seeds = [(loss.extra, _one(strip(loss, tape)))] if _is_scalar_loss(loss, tape, has_aux) else []
         gradient, named = recorded.gradients(seeds, taps)
@@ -107,8 +107,8 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     the primals: ct times the Jacobian. It may be called any number of times; changing an input in place has no
     influence on it.
     """
-    recorded = _record(f, primals)
-    tape = recorded.tape
+    tape = Tape()
+    recorded = _record(tape, f, primals)
     result, aux = recorded.out if has_aux else (recorded.out, None)
     leaves, structure = flatten(result)
     outs = [strip(leaf, tape) for leaf in leaves]
@@ -138,10 +138,8 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     leaves, structure = flatten(tuple(primals))
     dots = _tangent_leaves(leaves, structure, tuple(tangents))
     inputs = [x if dot is None else trace.input(own(x), dot) for x, dot in zip(leaves, dots, strict=True)]
-    try:
+    with trace:
         out = f(*unflatten(structure, inputs))
-    finally:
-        trace.closed = True
     outs, structure = flatten(out)
     values = [strip(x, trace) for x in outs]
     found = [x.extra if isinstance(x, Tracer) and x.trace is trace else None for x in outs]
@@ -177,9 +175,8 @@ def linearize(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., 
     return kept["out"], jvp_at
 
 
-def _record(f: Callable[..., Any], arguments: tuple[Any, ...]) -> Recorded:
-    """Calls f with handles of a new tape in place of the arguments' leaves."""
-    tape = Tape()
+def _record(tape: Tape, f: Callable[..., Any], arguments: tuple[Any, ...]) -> Recorded:
+    """Calls f with handles of a tape in place of the arguments' leaves."""
     leaves, structure = flatten(arguments)
     inputs: list[Any] = []
     slots: list[int | None] = []
@@ -192,10 +189,8 @@ def _record(f: Callable[..., Any], arguments: tuple[Any, ...]) -> Recorded:
         else:
             inputs.append(leaf)
             slots.append(None)
-    try:
+    with tape:
         out = f(*unflatten(structure, inputs))
-    finally:
-        tape.closed = True
     return Recorded(tape, leaves, slots, structure, out)
 
 

@@ -251,11 +251,19 @@ def check_donated(arrays: list[Any], special: Specialised) -> None:
             raise OwnershipError(message("a donated array that nothing else uses", got, user_location(), hint))
 
 
-@dataclass(frozen=True, slots=True)
 class _Static:
-    """The value of an argument in static_argnames, compared and hashed."""
+    """The value of an argument in static_argnames, compared and hashed. No dataclass, since those are trees."""
 
-    value: Any
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Static) and type(self.value) is type(other.value) and self.value == other.value
+
+    def __hash__(self) -> int:
+        return hash(self.value)
 
 
 def _argument_type(leaf: Any, structure: Structure, place: int) -> Type:

@@ -25,7 +25,7 @@ def warn_of_float64(graph: Graph) -> bool:
 
 
 def _first_mixed(graph: Graph) -> Node | None:
-    """The first node of the graph, or of a loop's body in it, whose result is float64 and one of whose inputs float32."""
+    """The first node, of the graph or of a loop's body in it, that makes float64 of float32."""
     pending = [graph]
     for block in pending:
         for node in block.nodes:

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.api.leaves import own
 from chainrule.numpy.array import Tracer
 from chainrule.ops import identity
 from chainrule.tree import tree_map
-from chainrule.where import taps_wanted
+from chainrule.types import type_of
+from chainrule.where import tapped_tape
 
 
 def value(x: Any) -> Any:
@@ -26,5 +28,12 @@ def stop_gradient(x: Any) -> Any:
 
 
 def tap(x: Any, name: str) -> Any:
-    """x, marked so that `value_and_grad(..., taps=True)` returns the gradient of the loss at this place by name."""
-    return identity.tap(x, name=name) if isinstance(x, Tracer) and taps_wanted() else x
+    """x, marked so that `value_and_grad(..., taps=True)` returns the gradient of the loss at this place by name.
+
+    x may be a plain array, such as a network's input.
+    """
+    tape = tapped_tape()
+    if tape is None or not type_of(x).is_float:
+        return x
+    inside = isinstance(x, Tracer) and x.trace.level >= tape.level
+    return identity.tap(x if inside else tape.input(own(x)), name=name)

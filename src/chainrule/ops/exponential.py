@@ -20,7 +20,7 @@ from chainrule.ops.arithmetic import (
     subtract,
 )
 from chainrule.ops.scalar import INTEGERS, discrete, result_dtype, scalar_op, special_op
-from chainrule.types import type_of
+from chainrule.types import dtype_of, type_of
 
 LN2: Final = math.log(2)
 LN10: Final = math.log(10)
@@ -58,7 +58,7 @@ def _power_of_base(x: Any, y: Any) -> Any:
 
 def _power_of_exponent(out: Any, x: Any) -> Any:
     """x ** y log(x), and 0 where x is 0: there the power is the same for all y > 0."""
-    return strong_mul(out, log(select(equal(x, 0), 1.0, x)))
+    return strong_mul(out, log(select(equal(x, 0), dtype_of(out).type(1), x)))
 
 
 def _negative_bases(rng: Any) -> tuple[Any, Any]:
@@ -104,9 +104,13 @@ def _sigmoid(x: Any) -> Any:
 
 
 sigmoid = special_op("sigmoid", _sigmoid, Partials(lambda out: out * (1 - out)), "1 / (1 + e ** -x)")
-softplus = special_op(
-    "softplus", lambda x: np.logaddexp(x, 0), Partials(lambda x: sigmoid(x)), "log(1 + e ** x), without overflow"
-)
+
+
+def _softplus(x: Any) -> Any:
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
+softplus = special_op("softplus", _softplus, Partials(lambda x: sigmoid(x)), "log(1 + e ** x), without overflow")
 
 
 def _difference(x: Any, y: Any) -> Any:
