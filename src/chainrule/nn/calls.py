@@ -15,7 +15,7 @@ from chainrule.where import in_layer, layer_observer, taps_wanted
 class Call:
     """A call of a layer that is under way, and the call that it was made from."""
 
-    __slots__ = ("layer", "outer", "_path")
+    __slots__ = ("_path", "layer", "outer")
 
     def __init__(self, layer: object, outer: Call | None) -> None:
         self.layer = layer

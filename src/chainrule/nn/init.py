@@ -1,6 +1,6 @@
 """Initialisers: functions `(rng, shape, dtype) -> array` that draw a layer's first weights.
 
-A shape is (out, in) or (out, in, *kernel); fan_in is in times the kernel's size, fan_out is out times the kernel's size.
+A shape is (out, in) or (out, in, *kernel); fan_in is in times the kernel's size, fan_out out times the kernel's size.
 The draws are made in float64 and rounded, so a float32 and a float64 model of one seed start from the same numbers.
 """
 
@@ -64,8 +64,8 @@ def orthogonal(rng: np.random.Generator, shape: Shape, dtype: Any = np.float32) 
     """A matrix (out, in * kernel) with orthonormal rows or columns, whichever are fewer, uniformly distributed.
 
     It is Q of the QR decomposition of a normal matrix, its columns times the signs of R's diagonal.
-    Sources: Saxe, McClelland, Ganguli (2014), Exact solutions to the nonlinear dynamics of learning in deep linear neural
-    networks; Mezzadri (2007), How to generate random matrices from the classical compact groups, for the signs.
+    Sources: Saxe, McClelland, Ganguli (2014), Exact solutions to the nonlinear dynamics of learning in deep linear
+    neural networks; Mezzadri (2007), How to generate random matrices from the classical compact groups (the signs).
     """
     fans(shape)
     rows, columns = shape[0], math.prod(shape[1:])

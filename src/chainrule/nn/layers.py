@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any, overload
 
 import numpy as np
@@ -140,14 +141,12 @@ class MLP(Sequential):
         init: str | Initializer | None = None,
     ) -> None:
         if len(sizes) < 2:
-            raise OptionError(message("at least two sizes, of the input and of the output", list(sizes), user_location()))
+            expected = "at least two sizes, of the input and of the output"
+            raise OptionError(message(expected, list(sizes), user_location()))
         generator = np.random.default_rng(rng)
         between = activation_function(activation)
         options: dict[str, Any] = {"bias": bias, "rng": generator, "dtype": dtype}
-        hidden = [
-            Dense(n, m, between, init=init or default_init(between), **options)
-            for n, m in zip(sizes[:-2], sizes[1:-1], strict=True)
-        ]
+        hidden = [Dense(n, m, between, init=init or default_init(between), **options) for n, m in pairwise(sizes[:-1])]
         super().__init__(*hidden, Linear(sizes[-2], sizes[-1], init=init or "glorot_uniform", **options))
 
 

@@ -38,7 +38,7 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
 
 
 def binary_cross_entropy_with_logits(logits: Any, targets: Any) -> Any:
-    """-mean (t log σ(z) + (1 - t) log σ(-z)) over all elements; targets are booleans or probabilities of the logits' shape.
+    """-mean (t log σ(z) + (1 - t) log σ(-z)) over all elements; targets t are of the logits' shape, from 0 to 1.
 
     Computed as t softplus(-z) + (1 - t) softplus(z), which is exact however sure the logits are.
     The derivative by the logits is (σ(z) - t) / count.

@@ -18,9 +18,9 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, Self, dataclass_transform
+from typing import Any, ClassVar, Final, Self, cast, dataclass_transform
 
 import numpy as np
 
@@ -127,7 +127,8 @@ def describe(value: Any, indent: str = "") -> str:
             opening = f"{type(value).__name__}("
             parts = [f"{name}={describe(child, indent + '  ')}" for name, child in vars(value).items()]
         case tuple() | list():
-            opening, parts = "(" if isinstance(value, tuple) else "[", [describe(x, indent + "  ") for x in value]
+            opening = "(" if isinstance(value, tuple) else "["
+            parts = [describe(x, indent + "  ") for x in cast("Iterable[Any]", value)]
         case _:
             return _describe_leaf(value)
     closing = "]" if opening == "[" else ")"

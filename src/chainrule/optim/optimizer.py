@@ -138,7 +138,8 @@ def clip_by_global_norm(optimizer: Optimizer, max_norm: float) -> Optimizer:
     factor is min(1, max_norm / (norm + 1e-6)), before any weight decay is added, as in PyTorch's clip_grad_norm_.
     """
     check("a norm", max_norm, 0)
-    return dataclasses.replace(optimizer, text=f"clip_by_global_norm({optimizer.text}, {max_norm!r})", max_norm=max_norm)
+    text = f"clip_by_global_norm({optimizer.text}, {max_norm!r})"
+    return dataclasses.replace(optimizer, text=text, max_norm=max_norm)
 
 
 def matrices(path: str, parameter: Any) -> bool:
@@ -147,7 +148,7 @@ def matrices(path: str, parameter: Any) -> bool:
 
 
 def in_dtype_of(like: Any, x: Any) -> Any:
-    """A number that was computed in float64, in the dtype of the arrays that it meets; Python numbers adapt by themselves."""
+    """A number that was computed in float64, in the dtype of `like`; a Python number adapts by itself."""
     return x if isinstance(x, (int, float)) and not isinstance(x, np.generic) else x.astype(dtype_of(like))
 
 

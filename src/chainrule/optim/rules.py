@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule import numpy as cnp
+from chainrule.errors import OptionError, message
 from chainrule.optim.optimizer import Direction, Mask, Optimizer, check, in_dtype_of, weight_decay
 from chainrule.optim.schedules import Schedule
+from chainrule.where import user_location
 
 
 def sgd(
@@ -24,13 +26,16 @@ def sgd(
     """
     _check_rate(learning_rate)
     check("a momentum", momentum, 0, 1)
+    if nesterov and not momentum:
+        raise OptionError(message("a momentum above 0 for nesterov", repr(momentum), user_location()))
 
     def direction(g: Any, v: Any) -> tuple[Any, ...]:
         v = momentum * v + g
         return (g + momentum * v if nesterov else v), v
 
+    options = f", momentum={momentum!r}, nesterov={nesterov!r}" if momentum else ""
     plain = Optimizer(
-        f"sgd({learning_rate!r}, momentum={momentum!r}, nesterov={nesterov!r})" if momentum else f"sgd({learning_rate!r})",
+        f"sgd({learning_rate!r}{options})",
         learning_rate,
         ("velocity",) if momentum else (),
         lambda t: direction if momentum else _as_it_is,
@@ -38,9 +43,7 @@ def sgd(
     return _decaying(plain, weight_decay, mask, decoupled=False)
 
 
-def adam(
-    learning_rate: float | Schedule = 1e-3, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8
-) -> Optimizer:
+def adam(learning_rate: float | Schedule = 1e-3, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8) -> Optimizer:
     """Adam: m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g², p = p - lr (m / (1 - b1^t)) / (√(v / (1 - b2^t)) + eps).
 
     Source: Kingma, Ba (2015), algorithm 1. `eps` is added to the root of the corrected v, as there and in PyTorch.
