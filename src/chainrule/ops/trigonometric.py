@@ -47,7 +47,7 @@ def _share(x: Any, length: Any) -> Any:
 def _turn(x: Any, y: Any) -> Any:
     """x / (x ** 2 + y ** 2), which overflows no sooner than the result; 0 at the origin."""
     length = hypot(x, y)
-    return _share(_share(x, length), length)
+    return _share(_share(1.0 * x, length), length)  # x may be a boolean, which has no sign
 
 
 hypot = scalar_op(
