@@ -17,7 +17,7 @@ from chainrule.ir.op import Op
 from chainrule.ops.arithmetic import cast, divide, greater, isnan, less, logical_not, select, strong_mul
 from chainrule.ops.exponential import exp
 from chainrule.ops.identity import stop_gradient
-from chainrule.ops.movement import broadcast_to, flip, full, inverse, reshape, slice_, slice_set, transpose
+from chainrule.ops.movement import broadcast_to, concatenate, flip, full, inverse, part, reshape, transpose
 from chainrule.types import BOOL, INT64, Shape, Type, dtype_of, shape_of
 from chainrule.where import user_location
 
@@ -60,11 +60,12 @@ def _along(x: Type, axis: int) -> Type:
 
 
 def _filled(name: str, x: Type, axes: Axes) -> Shape:
-    """The reduced shape; an error where an element of the result has nothing to be chosen from."""
+    """The reduced shape; an error where there is nothing to choose from, as in NumPy even if nothing is asked for."""
     out = _reduced(x, axes)
-    if 0 in [x.shape[axis] for axis in axes] and 0 not in out:
-        hint = "initial= for the value of an empty one" if name in ("max", "min") else "x[:0] handled on its own"
-        raise ShapeError(message(f"at least one element to take the {name} of", f"{x}", user_location(), hint))
+    if 0 in [x.shape[axis] for axis in axes]:
+        hint = "initial=, the result for no elements" if name in ("max", "min") else "an array that is not empty"
+        got = f"{x} along {list(axes)}"
+        raise ShapeError(message(f"at least one element to take the {name} of", got, user_location(), hint))
     return out
 
 
@@ -117,22 +118,14 @@ cumsum = Op(
 def _cumprod_tangent(dots: tuple[Any], _: Any, x: Any, *, axis: int) -> Any:
     """The product rule on runs of 1, 2, 4, ... elements: no quotient, so zeros are as good as any other number."""
     (dot,) = dots
-    shape, run = shape_of(x), 1
-    while run < shape[axis]:
-        first, last = _part(shape, axis, 0, shape[axis] - run), _part(shape, axis, run, shape[axis])
-        early, late = slice_(x, **first), slice_(x, **last)
-        moved = strong_mul(slice_(dot, **first), late) + strong_mul(slice_(dot, **last), early)
-        dot = slice_set(dot, moved, **last)
-        x = slice_set(x, early * late, **last)
+    n, run = shape_of(x)[axis], 1
+    while run < n:
+        early, late = part(x, axis, 0, n - run), part(x, axis, run, n)
+        moved = strong_mul(part(dot, axis, 0, n - run), late) + strong_mul(part(dot, axis, run, n), early)
+        dot = concatenate(part(dot, axis, 0, run), moved, axis=axis)
+        x = concatenate(part(x, axis, 0, run), early * late, axis=axis)
         run *= 2
     return dot
-
-
-def _part(shape: Shape, axis: int, start: int, stop: int) -> dict[str, Shape]:
-    """The attributes of the slice start:stop along one axis."""
-    starts = tuple([start if i == axis else 0 for i in range(len(shape))])
-    stops = tuple([stop if i == axis else n for i, n in enumerate(shape)])
-    return {"starts": starts, "stops": stops, "steps": (1,) * len(shape)}
 
 
 cumprod = Op(
@@ -168,9 +161,8 @@ def _before(x: Any, axis: int) -> Any:
     shape = shape_of(x)
     if shape[axis] == 0:
         return x
-    products = slice_(cumprod(x, axis=axis), **_part(shape, axis, 0, shape[axis] - 1))
-    ones = full.beside(x, shape=shape, value=1, dtype=dtype_of(x).name)
-    return slice_set(ones, products, **_part(shape, axis, 1, shape[axis]))
+    one = full.beside(x, shape=kept(shape, (axis,)), value=1, dtype=dtype_of(x).name)
+    return concatenate(one, part(cumprod(x, axis=axis), axis, 0, shape[axis] - 1), axis=axis)
 
 
 prod = Op(
