@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.errors import DTypeError, OutOfRangeError, OwnershipError, ShapeError, StagingError
+from chainrule.errors import DTypeError, OutOfRangeError, OwnershipError, PrecisionWarning, ShapeError, StagingError
 
 
 def test_one_graph_serves_one_combination_of_types() -> None:
@@ -41,7 +41,8 @@ def test_static_argnames_and_weak_floats() -> None:
     assert f(np.float32(3.0), power=2.0).dtype == np.float32
     assert f.compiles == 1 and f(np.float32(3.0), power=3.0) == 27.0 and f.compiles == 2
     assert cr.jit(lambda x, s: x * s)(np.ones(2, np.float32), 2.0).dtype == np.float32
-    assert cr.jit(lambda x, s: x * s)(np.ones(2, np.float32), np.float64(2.0)).dtype == np.float64
+    with pytest.warns(PrecisionWarning, match=r"float32 becomes float64 at .*test_jit\.py"):
+        assert cr.jit(lambda x, s: x * s)(np.ones(2, np.float32), np.float64(2.0)).dtype == np.float64
 
 
 def test_methods_partials_and_decorators() -> None:
@@ -85,8 +86,8 @@ def test_captured_arrays_are_read_at_every_call() -> None:
     assert f(np.ones(3)) == 1.5 and f.compiles == 1
     w = np.full(3, 2.0)
     assert f(np.ones(3)) == 6.0 and f.compiles == 1
-    w = np.full(3, 2.0, np.float32)
-    assert f(np.ones(3)) == 6.0
+    w = np.full((2, 3), 2.0)
+    assert f(np.ones(3)) == 12.0 and f.compiles == 2
 
 
 def test_captured_numbers_are_compared_at_every_call(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ that it can read from; `Captures.changed` compares them.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import sys
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from chainrule.ir.op import Traced
 
 _LIMIT: Final = 10_000  # places looked at; a data set held as a list of numbers is not a constant of a model
 _PLAIN: Final = (int, float, complex, bool, str, bytes, type(None), np.generic)
+_ENGINE: Final = tuple(f"chainrule.{room}" for room in ("ir", "ops", "trace", "transform", "numpy", "backend"))
 _OWN_MODULES: Final = frozenset({"numpy", "chainrule", *sys.stdlib_module_names})
 
 
@@ -144,15 +146,19 @@ class _Walk:
             self.place(lambda default=default: default, names)
 
     def _object(self, value: Any, names: frozenset[str]) -> None:
-        if type(value).__module__.partition(".")[0] in _OWN_MODULES - {"chainrule"}:
+        kind = type(value)
+        if kind.__module__.startswith(_ENGINE):
             return
         wrapped = getattr(value, "__wrapped__", None)
         if wrapped is not None:
             self.visit(wrapped, names)
-        call = getattr(type(value), "__call__", None)  # noqa: B004 (its code is wanted, not whether it is callable)
+            return
+        call = getattr(kind, "__call__", None)  # noqa: B004 (its code is wanted, not whether it is callable)
         if isinstance(call, FunctionType):
             self.visit(call)
             names = names | _names(call.__code__)
+        if dataclasses.is_dataclass(kind):  # a model: its parameters are read by code that is not searched
+            names = names | {field.name for field in dataclasses.fields(kind)}
         self._attributes(value, names)
 
     def _attributes(self, value: Any, names: frozenset[str]) -> None:

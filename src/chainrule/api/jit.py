@@ -126,7 +126,7 @@ class Jitted(Generic[P, R]):
 
     def _stage(self, call: Call) -> Specialised:
         self.compiles += 1
-        captures = find_captures(self._function)
+        before = find_captures(self._function)
         outcome: dict[str, Any] = {}
 
         def function(*traced: Any) -> list[Any]:
@@ -135,7 +135,8 @@ class Jitted(Generic[P, R]):
             outcome["constants"] = {i: x for i, x in enumerate(leaves) if isinstance(x, STATIC) or x is None}
             return [x for i, x in enumerate(leaves) if i not in outcome["constants"]]
 
-        staged = without_random_draws(lambda: stage(function, call.types, hoists=True), captures)
+        staged = without_random_draws(lambda: stage(function, call.types, hoists=True), before)
+        captures = find_captures(self._function)  # as they are now: tracing may have counted its own calls
         graph = simplify(staged.graph)
         self._warned = self._warned or warn_of_float64(graph)
         donated = self._donations(call, graph)

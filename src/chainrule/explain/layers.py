@@ -106,10 +106,10 @@ class _Run:
         leaves, structure = flatten(model)
         kinds = structure.kinds()
         handles = [tape.input(leaf) if kind == "param" else leaf for leaf, kind in zip(leaves, kinds, strict=True)]
-        with observing_layers(self._note):
-            self.output = unflatten(structure, handles)(tape.input(x))
-        self.loss = loss(self.output, *targets)
-        tape.closed = True
+        with tape:
+            with observing_layers(self._note):
+                self.output = unflatten(structure, handles)(tape.input(x))
+            self.loss = loss(self.output, *targets)
         if shape_of(self.loss) != () or not isinstance(self.loss, Tracer):
             raise ShapeError(message("a scalar loss of the model's output", str(type_of(self.loss)), user_location()))
         seeds = [(self.loss.extra, np.ones((), self.loss.dtype)[()])]
