@@ -61,6 +61,23 @@ def composition(numpy: Callable[..., Any]) -> Callable[[Callable[P, R]], Callabl
     return decorate
 
 
+def assignment(numpy: Callable[..., None]) -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """Decorates what one of NumPy's functions that write to their first argument does to a traced array.
+
+    A plain array is left to NumPy, which asks the protocol about traced values: they cannot go there.
+    """
+
+    def decorate(traced: Callable[P, None]) -> Callable[P, None]:
+        @wraps(traced)
+        def function(*args: P.args, **kwargs: P.kwargs) -> None:
+            target = args[0] if args else next(iter(kwargs.values()))
+            (traced if isinstance(target, Traced) else numpy)(*args, **kwargs)
+
+        return function
+
+    return decorate
+
+
 def holds_traced(*arguments: Any) -> bool:
     """Whether an argument is traced, or a list in which something is."""
     return any(isinstance(x, Traced) or (isinstance(x, (list, tuple)) and holds_traced(*x)) for x in arguments)

@@ -141,10 +141,15 @@ def read_key(x: Any, key: Any) -> Plan:
         (first, before), (last, _) = advanced[0], advanced[-1]
         plan.front = before if last - first == len(advanced) - 1 else 0
         plan.index_shape = _together(plan.indices)
-        if isinstance(x, Traced) and x.staged:  # what is known is checked now, by the line that says it
-            known = [(i, axis) for i, axis in zip(plan.indices, plan.axes, strict=True) if not isinstance(i, Traced)]
-            indexing.check_range(tuple(plan.middle), [i for i, _ in known], [axis for _, axis in known])
+        check_known(x, plan.middle, plan.indices, plan.axes)
     return plan
+
+
+def check_known(x: Any, shape: Sequence[int], indices: Sequence[Any], axes: Sequence[int]) -> None:
+    """Raises where x is staged and an index that is known already is out of range: the line that says so is named."""
+    if isinstance(x, Traced) and x.staged:
+        known = [(index, axis) for index, axis in zip(indices, axes, strict=True) if not isinstance(index, Traced)]
+        indexing.check_range(tuple(shape), [index for index, _ in known], [axis for _, axis in known])
 
 
 def _together(indices: list[Any]) -> Shape:
