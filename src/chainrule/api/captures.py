@@ -81,7 +81,7 @@ class _Walk:
     def __init__(self) -> None:
         self.captures = Captures()
         self.pending: list[Callable[[], None]] = []
-        self.seen: dict[int, Any] = {}
+        self.seen: dict[int, tuple[Any, frozenset[str]]] = {}  # the object, kept alive, and the names asked for
 
     def place(self, read: Callable[[], Any], names: frozenset[str]) -> None:
         """Notes what a place holds, and looks into it."""
@@ -100,9 +100,10 @@ class _Walk:
 
     def visit(self, value: Any, names: frozenset[str] = frozenset()) -> None:
         """Looks into a function, container, module or object; `names` are the attributes that code asks for."""
-        if id(value) in self.seen:
+        _, known = self.seen.get(id(value), (value, None))
+        if known is not None and (names <= known or isinstance(value, FunctionType)):
             return
-        self.seen[id(value)] = value
+        self.seen[id(value)] = value, names | (known or frozenset())
         match value:
             case FunctionType():
                 self._function(value)
