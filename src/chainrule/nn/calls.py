@@ -81,14 +81,13 @@ def path_to(target: object, root: object) -> str | None:
     return None
 
 
-def _children(node: object) -> Iterator[tuple[Any, Any]]:
-    match node:
-        case tuple() | list():
-            yield from enumerate(node)
-        case dict():
-            yield from node.items()
-        case _ if hasattr(type(node), "__dataclass_fields__"):
-            yield from vars(node).items()
+def _children(node: Any) -> Iterator[tuple[Any, Any]]:
+    if isinstance(node, (tuple, list)):
+        yield from enumerate(node)
+    elif isinstance(node, dict):
+        yield from node.items()
+    elif hasattr(type(node), "__dataclass_fields__"):
+        yield from vars(node).items()
 
 
 def _tapped(args: tuple[Any, ...], path: str) -> tuple[Any, ...]:

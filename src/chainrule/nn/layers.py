@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, overload
@@ -56,15 +57,27 @@ class Linear(Module):
 
 
 class Dense(Linear):
-    """activation(x @ weight.T + bias): a linear layer and its activation as one layer."""
+    """activation(x @ weight.T + bias): a linear layer and its activation as one layer.
+
+    Unless `init` says otherwise, the weight is drawn from the distribution that fits the activation: He's normal before
+    relu and its kind, Glorot's uniform before tanh, sigmoid and no activation.
+    """
 
     activation: Activation = static()
 
     def __init__(
-        self, inputs: int, outputs: int, activation: str | Activation = "relu", bias: bool = True, **options: Any
+        self,
+        inputs: int,
+        outputs: int,
+        activation: str | Activation = "relu",
+        bias: bool = True,
+        *,
+        rng: Seed = None,
+        dtype: Any = np.float32,
+        init: str | Initializer | None = None,
     ) -> None:
         self.activation = activation_function(activation)
-        super().__init__(inputs, outputs, bias, **{"init": default_init(self.activation), **options})
+        super().__init__(inputs, outputs, bias, rng=rng, dtype=dtype, init=init or default_init(self.activation))
 
     def __call__(self, x: Any) -> Any:
         return self.activation(super().__call__(x))
@@ -126,8 +139,7 @@ class MLP(Sequential):
     """A multi-layer perceptron: `Dense` layers between the given sizes, the last one a `Linear` without activation.
 
     `MLP([64, 128, 10])` is Linear(128, 10) of relu(Linear(64, 128)); `.layers[0].weight` is (128, 64). Unless `init`
-    says otherwise, the weights start with He's normal distribution before relu and its kind, with Glorot's uniform
-    distribution before tanh, sigmoid and the result.
+    says otherwise, the weights start as in `Dense`, those of the last layer from Glorot's uniform distribution.
     """
 
     def __init__(
@@ -146,7 +158,7 @@ class MLP(Sequential):
         generator = np.random.default_rng(rng)
         between = activation_function(activation)
         options: dict[str, Any] = {"bias": bias, "rng": generator, "dtype": dtype}
-        hidden = [Dense(n, m, between, init=init or default_init(between), **options) for n, m in pairwise(sizes[:-1])]
+        hidden = [Dense(n, m, between, init=init, **options) for n, m in pairwise(sizes[:-1])]
         super().__init__(*hidden, Linear(sizes[-2], sizes[-1], init=init or "glorot_uniform", **options))
 
 
@@ -162,9 +174,9 @@ def _misfit(x: Any, inputs: int, outputs: int) -> ShapeError:
 
 
 def _positive(n: Any, what: str) -> int:
-    if not isinstance(n, (int, np.integer)) or isinstance(n, bool) or n < 1:
+    if isinstance(n, bool) or not hasattr(n, "__index__") or n < 1:
         raise OptionError(message(f"{what} >= 1", repr(n), user_location()))
-    return int(n)
+    return operator.index(n)
 
 
 def _floating(dtype: Any) -> np.dtype[Any]:

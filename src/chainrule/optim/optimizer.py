@@ -154,7 +154,7 @@ def in_dtype_of(like: Any, x: Any) -> Any:
 
 def check(what: str, value: Any, low: float, high: float = math.inf) -> None:
     """Raises an OptionError unless low <= value < high."""
-    if not isinstance(value, (int, float, np.number)) or isinstance(value, bool) or not low <= value < high:
+    if isinstance(value, (bool, str)) or not hasattr(value, "__float__") or not low <= value < high:
         bound = f"from {low:g} to below {high:g}" if high < math.inf else f">= {low:g}"
         raise OptionError(message(f"{what} {bound}", repr(value), user_location()))
 
@@ -191,4 +191,4 @@ def _matching(grads: Any, params: list[Any], split: _Split) -> list[Any]:
 
 def _like(new: Any, old: Any) -> Any:
     """The new value of a parameter; a Python float stays one, so that it goes on yielding to its partners' dtype."""
-    return float(new) if type(old) is float and isinstance(new, np.floating) else new
+    return float(new) if type(old) is float and isinstance(new, np.float64) else new

@@ -71,6 +71,6 @@ def warmup(steps: int, then: float | Schedule) -> Rule:
     )
 
 
-def _check_steps(steps: int) -> None:
-    if not isinstance(steps, int) or steps < 1:
+def _check_steps(steps: Any) -> None:
+    if not hasattr(steps, "__index__") or steps < 1:
         raise OptionError(message("a number of steps >= 1", repr(steps), user_location()))
