@@ -53,7 +53,7 @@ Size: TypeAlias = int | Sequence[int]
 
 _LONGEST_SPAN: Final = 2**53  # of integers that a float64 in [0, 1) reaches each of
 
-# --- keys ---------------------------------------------------------------------------------------------------------------
+# --- keys -------------------------------------------------------------------------------------------------------------
 
 
 def key(seed: Seed = None) -> np.ndarray[Any, np.dtype[np.int32]]:
@@ -61,24 +61,22 @@ def key(seed: Seed = None) -> np.ndarray[Any, np.dtype[np.int32]]:
 
     An int or a SeedSequence always gives the same key; a Generator moves on; None takes the system's entropy.
     """
+    given: Any = seed
     if isinstance(seed, np.random.Generator):
-        state = seed.integers(0, 2**32, 2, np.uint32)
-    elif seed is None or isinstance(seed, (int, np.integer)):
-        if seed is not None and seed < 0:
-            raise OptionError(message("a seed of 0 or more", seed, user_location()))
-        state = np.random.SeedSequence(seed).generate_state(2)
-    elif isinstance(seed, np.random.SeedSequence):
-        state = seed.generate_state(2)
-    else:
-        got = f"a {type(seed).__name__}"
+        return seed.integers(0, 2**32, 2, np.uint32).view(np.int32)
+    if isinstance(seed, np.random.SeedSequence):
+        return seed.generate_state(2).view(np.int32)
+    if seed is not None and not _is_a(given, int, np.integer):
         expected = "an int, a SeedSequence, a numpy.random.Generator or a key"
-        raise DTypeError(message(expected, got, user_location(), "random.key(0)"))
-    return state.view(np.int32)
+        raise DTypeError(message(expected, f"a {type(given).__name__}", user_location(), "random.key(0)"))
+    if seed is not None and seed < 0:
+        raise OptionError(message("a seed of 0 or more", seed, user_location()))
+    return np.random.SeedSequence(seed).generate_state(2).view(np.int32)
 
 
 def as_key(rng: Any) -> Key:
     """The key that an argument `rng=` stands for: itself if it is one, else `key(rng)`."""
-    if isinstance(rng, (np.ndarray, Traced)):
+    if _is_a(rng, np.ndarray, Traced):
         found = type_of(rng)
         if (found.shape, found.dtype) != (KEY.shape, KEY.dtype):
             raise DTypeError(message(f"a random key, {KEY}", found, user_location(), "random.key(seed)"))
@@ -96,7 +94,7 @@ def fold_in(key: Key, data: Any) -> Key:
     return random_fold(key, data)
 
 
-# --- numbers ------------------------------------------------------------------------------------------------------------
+# --- numbers ----------------------------------------------------------------------------------------------------------
 
 
 def bits(key: Key, shape: Size = (), dtype: Any = np.int32) -> Any:
@@ -131,8 +129,8 @@ def normal(key: Key, shape: Size = (), mean: Any = 0.0, std: Any = 1.0, dtype: A
     radius, angle = sqrt(log(1.0 - u) * -2.0), v * (2 * math.pi)
     columns = concatenate(radius * cos(angle), radius * sin(angle), axis=1)
     out = reshape(part(reshape(columns, shape=(2 * pairs,)), 0, 0, count), shape=out_shape)
-    if isinstance(out, np.ndarray):
-        out = out[()]
+    if _is_a(out, np.ndarray):
+        out = out[()]  # a number, not an array without axes
     if _is_number(std, 1.0) and _is_number(mean, 0.0):
         return out
     return out * std + mean
@@ -149,7 +147,7 @@ def dropout_mask(key: Key, rate: Any, shape: Size, dtype: Any = np.float32) -> A
 
     Source: Srivastava et al. (2014), Dropout: a simple way to prevent neural networks from overfitting.
     """
-    if not isinstance(rate, Traced) and not 0 <= rate < 1:
+    if not _is_a(rate, Traced) and not 0 <= rate < 1:
         raise OptionError(message("a dropout rate of at least 0 and below 1", rate, user_location()))
     kept = greater_equal(random_uniform(key, shape=_shape(shape), dtype="float32"), rate)
     return cast(kept, dtype=supported(dtype).name) * (1.0 / (1.0 - rate))
@@ -176,9 +174,10 @@ def permutation(key: Key, x: Any) -> Any:
 
     The order is that of n int64 random bits, sorted.
     """
-    n = operator.index(x) if isinstance(x, (int, np.integer)) else _rows(x)
+    counted = _is_a(x, int, np.integer)
+    n = operator.index(x) if counted else _rows(x)
     order = argsort(random_bits(key, shape=(n,), dtype="int64", stream=NUMBERS), axis=0)
-    return order if isinstance(x, (int, np.integer)) else gather(x, order, axes=(0,))
+    return order if counted else gather(x, order, axes=(0,))
 
 
 def _rows(x: Any) -> int:
@@ -190,11 +189,16 @@ def _rows(x: Any) -> int:
 
 def _shape(size: Size) -> Shape:
     """A shape as NumPy's functions take it: a number or a sequence of numbers."""
-    lengths = (size,) if isinstance(size, (int, np.integer)) else tuple(size)
-    shape = tuple(operator.index(n) for n in lengths)
+    given: Any = (size,) if _is_a(size, int, np.integer) else size
+    shape = tuple(operator.index(n) for n in given)
     if min(shape, default=0) < 0:
         raise ShapeError(message("lengths of 0 or more", shape, user_location()))
     return shape
+
+
+def _is_a(x: Any, *kinds: type) -> bool:
+    """Whether x is an instance of one of these classes."""
+    return isinstance(x, kinds)
 
 
 def _is_number(x: Any, number: float) -> bool:

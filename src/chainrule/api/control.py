@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from chainrule.api.leaves import own
 from chainrule.errors import DTypeError, ShapeError, StagingError, TreeError, message
 from chainrule.ir.graph import Graph
-from chainrule.ir.op import Traced
+from chainrule.numpy.array import Tracer
 from chainrule.ops import control
 from chainrule.ops.arithmetic import cast
 from chainrule.ops.scalar import PYTHON_TYPES
@@ -49,9 +50,10 @@ def scan(
     outcome: dict[str, Structure] = {}
 
     def step(state: Sequence[Any], row: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-        pair = f(unflatten(structure, state), unflatten(rows, row))
-        if not isinstance(pair, tuple) or len(pair) != 2:
-            got = f"a {type(pair).__name__}"
+        pair: Any = f(unflatten(structure, state), unflatten(rows, row))
+        kind: type = type(pair)
+        if not issubclass(kind, tuple) or len(pair) != 2:
+            got = f"a {kind.__name__}"
             raise TreeError(message("a pair (carry, y) from the function of a scan", got, user_location()))
         new, found = flatten(pair[0])
         _check_structure(structure, found)
@@ -97,7 +99,7 @@ def _loop(
     still = [i for i in range(count) if outputs[i] is given[i]]  # the body hands these on as they are
     moving = [i for i in range(count) if i not in still]
     if not moving and len(outputs) == count:
-        return [_own(x) for x in carry], []
+        return [own(x) for x in carry], []
     body = Graph(
         (*captured, *(given[i] for i in still), *(given[i] for i in moving), *given[count:]),
         (*(outputs[i] for i in moving), *outputs[count:]),
@@ -105,7 +107,7 @@ def _loop(
     operands = [*staged.captured, *(carry[i] for i in still), *(carry[i] for i in moving), *columns]
     counts = {"consts": len(captured) + len(still), "carry": len(moving)}
     out = control.scan(*operands, body=body, length=length, reverse=reverse, **counts)
-    last = [_own(x) for x in carry]
+    last = [own(x) for x in carry]
     for i, x in zip(moving, out, strict=False):
         last[i] = x
     return last, list(out[len(moving) :])
@@ -173,7 +175,8 @@ def _common_length(columns: list[Any], rows: Structure, length: int | None) -> i
             hint = "an array, its first axis being scanned over"
             raise ShapeError(message(f"{name} with at least one axis", str(type), user_location(), hint))
         if found is not None and type.shape[0] != found:
-            raise ShapeError(message(f"{name} of length {found} like length= or the xs before it", str(type), user_location()))
+            expected = f"{name} of length {found}, like the others or length="
+            raise ShapeError(message(expected, str(type), user_location()))
         found = type.shape[0]
     if found is None:
         raise ShapeError(message("xs or length=", "neither", user_location(), "length=10"))
@@ -181,12 +184,8 @@ def _common_length(columns: list[Any], rows: Structure, length: int | None) -> i
 
 
 def _bound(x: Any) -> int:
-    if isinstance(x, Traced) and x.staged:  # type: ignore[attr-defined]
+    if isinstance(x, Tracer) and x.staged:
         hint = "static_argnames= for the bound, or the largest bound and cr.numpy.where(i < n, new, old)"
-        raise StagingError(message("bounds of fori_loop that are numbers", f"a staged {type_of(x)}", user_location(), hint))
+        expected = "bounds of fori_loop that are numbers"
+        raise StagingError(message(expected, f"a staged {type_of(x)}", user_location(), hint))
     return operator.index(x)
-
-
-def _own(x: Any) -> Any:
-    """x as a result that shares no memory with the caller's array."""
-    return x.copy() if isinstance(x, np.ndarray) else x.clone() if isinstance(x, Traced) else x

@@ -56,7 +56,7 @@ def _scan_numpy(*operands: Any, body: Graph, consts: int, carry: int, length: in
 def _apart(state: Iterable[Any], operands: Sequence[Any]) -> list[Any]:
     """The carry, copied where it is an operand or may be a view of one."""
     return [
-        x.copy() if isinstance(x, np.ndarray) and (x.base is not None or any(x is y for y in operands)) else x
+        x.copy(order="K") if isinstance(x, np.ndarray) and (x.base is not None or any(x is y for y in operands)) else x
         for x in state
     ]
 
@@ -86,7 +86,7 @@ scan = Op(
     Body(),
     Runs(),
     (_case((), 3), _case((2,), 4, reverse=True), _case((2,), 0), _case((3,), 2, scanned=False)),
-    "the loop `carry, y = body(*constants, *carry, *x)` over the first axis of the last operands, the xs, `length` times "
-    "(last first where `reverse`); the results are the last carry and the ys, stacked",
+    "the loop `carry, y = body(*constants, *carry, *x)` over the first axis of the last operands, the xs, `length` "
+    "times (last first where `reverse`); the results are the last carry and the ys, stacked",
     several=True,
 )

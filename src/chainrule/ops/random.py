@@ -1,8 +1,8 @@
 """Random numbers as functions of a key and an index: Philox4x32-10 (Salmon et al., 2011).
 
-Word j of a key's stream s is word j mod 4 of the block whose counter is (j // 4 mod 2**32, j // 2**34, 0, s). An element
-of a result is made of the words at its own row-major index, never of a lane's, a chunk's or a thread's: the first n of
-any number of elements are the same n, wherever they are computed.
+Word j of a key's stream s is word j mod 4 of the block whose counter is (j // 4 mod 2**32, j // 2**34, 0, s). An
+element of a result is made of the words at its own row-major index, never of a lane's, a chunk's or a thread's: the
+first n of any number of elements are the same n, wherever they are computed.
 
 | element i of | words of stream 0 | value |
 |---|---|---|

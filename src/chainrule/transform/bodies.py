@@ -38,7 +38,6 @@ class Layout(NamedTuple):
         """The places of carry and ys among the results."""
         return range(self.carry), range(self.carry, self.results)
 
-
     def with_carries(self, operands: Flags, results: Sequence[bool]) -> Flags:
         """The flags of the operands, where those of carries are set whose results have theirs set."""
         first, last = self.consts, self.consts + self.carry
@@ -80,7 +79,8 @@ def first_part(graph: Graph, layout: Layout, kept: Sequence[Value]) -> FirstPart
     """The part of a body that gives its results and the `kept` values; `graph` may have further outputs."""
     fixed, state, xs = sections(graph.inputs, layout.consts, layout.carry)
     steady = steady_nodes(graph, layout)
-    known = {value: Source("result", place) for place, value in enumerate(graph.outputs) if place in layout.outcomes()[1]}
+    ys = layout.outcomes()[1]
+    known = {graph.outputs[place]: Source("result", place) for place in ys}
     known.update((value, Source("operand", i)) for i, value in enumerate(graph.inputs) if value not in state)
     invariant: list[Value] = []
     stacked: list[Value] = []
@@ -129,4 +129,5 @@ def recorded(graph: Graph) -> Graph:
 
 def _detached(x: Any) -> Any:
     """x with memory of its own: a view of a constant would change with it."""
-    return x.copy() if isinstance(x, np.ndarray) and x.base is not None else x
+    array: Any = x
+    return array.copy() if isinstance(x, np.ndarray) and x.base is not None else array

@@ -41,13 +41,14 @@ def _once(body: Graph, key: Hashable, make: Callable[[], T]) -> T:
 def jvp(
     primals: Sequence[Any], dots: Sequence[Any], *, body: Graph, consts: int, carry: int, length: int, reverse: bool
 ) -> tuple[Sequence[Any], Sequence[Any]]:
-    """The results of a loop and their tangents: one loop, or two where tangents are recorded and the numbers are not."""
+    """The results of a loop and their tangents: one loop, or two where only the tangents are recorded."""
     layout = Layout(consts, carry, len(body.outputs))
     given = tuple([dot is not None for dot in dots])
     make = push_apart if _level(dots) > _level(primals) else push
     pushed = _once(body, (make, given, layout), lambda: until_all_carried(make, body, given, layout))
     beside = next(dot for dot in dots if dot is not None)
-    dots = [zeros(type_of(x), beside) if g and d is None else d for x, d, g in zip(primals, dots, pushed.given, strict=True)]
+    rows = zip(primals, dots, pushed.given, strict=True)
+    dots = [zeros(type_of(x), beside) if g and dot is None else dot for x, dot, g in rows]
     parts = layout.operands(len(primals))
     own = [[dots[i] for i in part if pushed.given[i]] for part in parts]
     if pushed.kept is None:
@@ -61,11 +62,12 @@ def jvp(
     rest = iter(scan(*operands, body=pushed.body, consts=sizes[0], carry=sizes[1], length=length, reverse=reverse))
     if pushed.kept is not None:
         return outs, [next(rest) if found else None for found in pushed.found]
-    outs, tangents = [], []
+    values: list[Any] = []
+    tangents: list[Any] = []
     for part in layout.outcomes():
-        outs.extend([next(rest) for _ in part])
+        values.extend([next(rest) for _ in part])
         tangents.extend([next(rest) if pushed.found[i] else None for i in part])
-    return outs, tangents
+    return values, tangents
 
 
 @dataclass(frozen=True, eq=False)

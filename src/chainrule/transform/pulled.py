@@ -98,7 +98,8 @@ def _change(entry: Entry, change: Callable[[Any], Any], kinds: type | tuple[type
     def changed(x: Any) -> Any:
         if isinstance(x, kinds):
             return change(x)
-        return tuple([changed(part) for part in x]) if type(x) is tuple else x
+        residual: Any = x
+        return tuple([changed(part) for part in residual]) if type(x) is tuple else residual
 
     return entry._replace(residuals=changed(entry.residuals), out=changed(entry.out))
 
@@ -134,7 +135,7 @@ def pull_body(taped: Taped, present: Flags) -> Pulled:
 
 def _pull_once(taped: Taped, carried: tuple[int, ...], ys: tuple[int, ...]) -> Pulled:
     layout = taped.layout
-    fixed, state, xs = layout.operands(len(taped.inputs))
+    fixed, _, xs = layout.operands(len(taped.inputs))
     sums = [i for i in fixed if taped.tracked[i]]
     got: list[bool] = []
 
@@ -168,7 +169,8 @@ def _walk_back(taped: Taped, kept: list[Any], seeds: list[tuple[int, Any]]) -> l
     tape = Tape()
     tape.slots = taped.slots
     tape.entries = [_change(entry, fasten, (Place, Node)) for entry in taped.entries]
-    found = backward(tape, [(slot, ct) for slot, ct in seeds if slot >= 0], [slot for slot in taped.inputs if slot >= 0])
+    moving = [(slot, ct) for slot, ct in seeds if slot >= 0]
+    found = backward(tape, moving, [slot for slot in taped.inputs if slot >= 0])
     return [found.get(slot) for slot in taped.inputs]
 
 
@@ -177,14 +179,15 @@ def _arranged(taped: Taped, graph: Graph, carried: tuple[int, ...], ys: tuple[in
     layout = taped.layout
     fixed, state, xs = layout.operands(len(taped.inputs))
     sums = [i for i in fixed if taped.tracked[i]]
+    first, last = len(carried), len(carried) + len(sums)
     inputs = iter(graph.inputs)
     kept = [next(inputs) for _ in taped.kept]
     cts = [next(inputs) for _ in carried]
     ct_ys = [next(inputs) for _ in ys]
     totals = dict(zip(sums, inputs, strict=True))
     summed = tuple(i for i in sums if got[i])
-    outputs = dict(zip(sums, graph.outputs[len(carried) :], strict=False))
-    results = (*graph.outputs[: len(carried)], *(outputs[i] for i in summed), *graph.outputs[len(carried) + len(sums) :])
+    outputs = dict(zip(sums, graph.outputs[first:last], strict=True))
+    results = (*graph.outputs[:first], *(outputs[i] for i in summed), *graph.outputs[last:])
     read = set(reachable(results))
     reads = [i for i, value in enumerate(kept) if value.node in read]
     steady, stacked = (tuple(i for i in reads if taped.steady[i] is kind) for kind in (True, False))
@@ -195,5 +198,5 @@ def _arranged(taped: Taped, graph: Graph, carried: tuple[int, ...], ys: tuple[in
         *(kept[i] for i in stacked),
         *ct_ys,
     )
-    grown = tuple(i for i in layout.outcomes()[0] if i in carried or got[layout.consts + i])
+    grown = tuple(i - layout.consts for i in state if i - layout.consts in carried or got[i])
     return Pulled(Graph(order, results), steady, stacked, grown, summed, ys, tuple(i for i in xs if got[i]))

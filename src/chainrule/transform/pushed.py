@@ -57,7 +57,8 @@ def push(body: Graph, given: Flags, layout: Layout) -> Pushed:
         operands: list[Any] = []
         for part in parts:
             primals = [next(rest) for _ in part]
-            operands.extend([forward.input(x, next(rest)) if given[i] else x for i, x in zip(part, primals, strict=True)])
+            pairs = zip(part, primals, strict=True)
+            operands.extend([forward.input(x, next(rest)) if given[i] else x for i, x in pairs])
         outs, dots = _with_tangents(evaluate(body, operands), forward, given, layout)
         found.extend([dot is not None for dot in dots])
         results: list[Any] = []
@@ -106,9 +107,7 @@ def push_apart(body: Graph, given: Flags, layout: Layout) -> Pushed:
     return Pushed(given, tuple(found), Graph(inputs, linear.outputs), Kept(first, fixed, stacked))
 
 
-def _with_tangents(
-    outs: Sequence[Any], forward: Forward, given: Flags, layout: Layout
-) -> tuple[list[Any], list[Any]]:
+def _with_tangents(outs: Sequence[Any], forward: Forward, given: Flags, layout: Layout) -> tuple[list[Any], list[Any]]:
     """The results and their tangents, zeros for a carry that has a tangent in other iterations."""
     values = [out.value if is_of(out, forward) else out for out in outs]
     dots = [out.extra if is_of(out, forward) else None for out in outs]
