@@ -20,6 +20,7 @@ from chainrule.numpy.ufuncs import operand, strong
 from chainrule.ops import arithmetic as ops
 from chainrule.ops import exponential, special, trigonometric
 from chainrule.ops.movement import zeros
+from chainrule.ops.scalar import result_dtype
 from chainrule.types import dtype_of, supported, type_of
 from chainrule.where import user_location
 
@@ -114,6 +115,13 @@ def cast_in_place(x: Any, dtype: np.dtype[Any], name: str) -> Any:
     return astype(x, dtype)
 
 
+def _promoted(ufunc: np.ufunc, *inputs: Any) -> list[Any]:
+    """The inputs in the dtype that `ufunc` gives; an error where it gives none that is supported."""
+    given = [operand(x) for x in inputs]
+    dtype = result_dtype(ufunc, *[type_of(x) for x in given])
+    return [x if dtype_of(x) == dtype else ops.cast(x, dtype=dtype.name) for x in given]
+
+
 def _is_float(x: Any) -> bool:
     return dtype_of(x).kind == "f"
 
@@ -121,13 +129,13 @@ def _is_float(x: Any) -> bool:
 @composition(np.positive)
 def positive(x: Any, /) -> Any:
     """A copy of x."""
-    return +x
+    return +_promoted(np.positive, x)[0]
 
 
 @composition(np.conjugate)
 def conjugate(x: Any, /) -> Any:
     """A copy of x, whose elements are real."""
-    return +x
+    return +_promoted(np.conjugate, x)[0]
 
 
 conj = conjugate
@@ -199,7 +207,7 @@ def _not_nan(choose: Op, x: Any, y: Any) -> Any:
 @composition(np.heaviside)
 def heaviside(x: Any, y: Any, /) -> Any:
     """0 where x < 0, y where x = 0, 1 where x > 0; NaN stays."""
-    x, y = _floats(operand(x)), _floats(operand(y))
+    x, y = _promoted(np.heaviside, x, y)
     step = ops.select(ops.isnan(x), x, ops.cast(ops.greater(x, 0), dtype=dtype_of(x).name))
     return ops.select(ops.equal(x, 0), y, step)
 
@@ -250,7 +258,7 @@ def divmod(x: Any, y: Any, /) -> tuple[Any, Any]:
 @composition(np.modf)
 def modf(x: Any, /) -> tuple[Any, Any]:
     """What is behind the point and what is before it, both with the sign of x."""
-    x = _floats(x)
+    (x,) = _promoted(np.modf, x)
     whole = ops.trunc(x)
     return strong(ops.copysign(ops.select(ops.isinf(x), 0.0, x - whole), x)), strong(whole)
 
@@ -261,25 +269,25 @@ def modf(x: Any, /) -> tuple[Any, Any]:
 @composition(np.fabs)
 def fabs(x: Any, /) -> Any:
     """|x|, as a floating point number."""
-    return ops.absolute(_floats(x))
+    return ops.absolute(*_promoted(np.fabs, x))
 
 
 @composition(np.float_power)
 def float_power(x: Any, y: Any, /) -> Any:
     """x ** y in float64 at least."""
-    return exponential.power(astype(operand(x), np.float64), astype(operand(y), np.float64))
+    return exponential.power(*_promoted(np.float_power, x, y))
 
 
 @composition(np.degrees)
 def degrees(x: Any, /) -> Any:
     """An angle in radians in degrees."""
-    return ops.multiply(x, DEGREES)
+    return ops.multiply(*_promoted(np.degrees, x), DEGREES)
 
 
 @composition(np.radians)
 def radians(x: Any, /) -> Any:
     """An angle in degrees in radians."""
-    return ops.multiply(x, RADIANS)
+    return ops.multiply(*_promoted(np.radians, x), RADIANS)
 
 
 rad2deg, deg2rad = degrees, radians
@@ -291,11 +299,6 @@ def sinc(x: Any) -> Any:
     return trigonometric.sinc(x, order=0)
 
 
-def _floats(x: Any) -> Any:
-    """x, integers and booleans in float64."""
-    return x if _is_float(x) else astype(x, np.float64)
-
-
 # --- comparison -------------------------------------------------------------------------------------------------------
 
 
@@ -303,6 +306,7 @@ def _floats(x: Any) -> Any:
 def isclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool = False) -> Any:
     """Whether |a - b| <= atol + rtol |b|; infinities are close to themselves alone."""
     a, b = operand(a), operand(b)
+    b = b if _is_float(b) else ops.cast(b, dtype="float64")
     near = ops.less_equal(ops.absolute(ops.subtract(a, b)), ops.add(atol, ops.multiply(rtol, ops.absolute(b))))
     close = ops.logical_or(ops.logical_and(near, ops.isfinite(b)), ops.equal(a, b))
     return ops.logical_or(close, ops.logical_and(ops.isnan(a), ops.isnan(b))) if equal_nan else close

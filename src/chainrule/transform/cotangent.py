@@ -29,8 +29,8 @@ def spread(dot: Any, shape: Shape, dtype: np.dtype[Any]) -> Any:
 
 def scale(ct: Any, factor: Any) -> Any:
     """A (co)tangent times a factor of the chain rule; what is zero stays zero."""
-    if type(factor) is float:
-        return ct if factor == 1.0 else negative(ct) if factor == -1.0 else ct * factor
+    if type(factor) is float and factor in (1.0, -1.0):
+        return ct if factor == 1.0 else negative(ct)
     return strong_mul(ct, factor)
 
 
