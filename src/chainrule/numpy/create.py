@@ -158,7 +158,7 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) ->
     Traced bounds must have numbers, which decide about the length; the derivatives by start and step are kept.
     """
     if not holds_traced(start, stop, step):
-        new = np.arange(start, stop, step, dtype)
+        new: Any = np.arange(start, stop, step, dtype)  # type: ignore[call-overload]
         counts = stop is None and step is None and isinstance(start, int)
         return made(new, movement.iota, length=len(new), dtype=new.dtype.name) if counts else made(new)
     known = [_number(x) for x in (start, stop, step)]
@@ -185,7 +185,7 @@ def linspace(
     """`num` numbers at equal distances from start to stop, which may be traced; with `retstep` also the distance."""
     num = operator.index(num)
     if not holds_traced(start, stop):
-        found = np.linspace(start, stop, num, endpoint, retstep, dtype, axis)
+        found: Any = np.linspace(start, stop, num, endpoint, retstep, dtype, axis)  # type: ignore[call-overload]
         return (made(found[0]), found[1]) if retstep else made(found)
     if num < 0:
         raise ShapeError(message("a number of samples of at least 0", num, user_location()))
@@ -212,7 +212,7 @@ def logspace(
     """`num` powers of the base, the exponents at equal distances from start to stop."""
     if not holds_traced(start, stop, base):
         return made(np.logspace(start, stop, num, endpoint, base, dtype, axis))
-    out = arithmetic.power(base, linspace(start, stop, num, endpoint, axis=axis))
+    out = exponential.power(base, linspace(start, stop, num, endpoint, axis=axis))
     return out if dtype is None else as_dtype(out, dtype)
 
 
@@ -222,7 +222,7 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
         return made(np.geomspace(start, stop, num, endpoint, dtype, axis))
     first, last = _as_float(start), _as_float(stop)
     sign = arithmetic.sign(first)
-    exponents = linspace(arithmetic.log(first * sign), arithmetic.log(last * sign), num, endpoint)
+    exponents = linspace(exponential.log(first * sign), exponential.log(last * sign), num, endpoint)
     out = arithmetic.multiply(exponential.exp(exponents), sign)
     if num > 0:
         out[0] = first  # exactly

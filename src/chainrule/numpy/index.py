@@ -43,11 +43,12 @@ def setitem(x: Any, key: Any, value: Any) -> Any:
 
 def add_at(x: Any, key: Any, value: Any) -> Any:
     """A copy of x with `value` added at x[key]; every occurrence of an index counts, as in `np.add.at`."""
-    value = _number(value, x)
-    if not np.can_cast(dtype_of(value), dtype_of(x), "same_kind"):
-        got = f"{dtype_of(value).name} into {dtype_of(x).name}"
-        raise DTypeError(message("a value of the same kind of dtype", got, user_location(), "value.astype(x.dtype)"))
-    value = as_dtype(value, dtype_of(x))
+    weak = type(value) in (int, float, bool)
+    total = np.result_type(dtype_of(x), value if weak else dtype_of(as_array(value)))
+    if not np.can_cast(total, dtype_of(x), "same_kind"):
+        got = f"a sum of dtype {total.name}"
+        raise DTypeError(message(f"a sum that fits {dtype_of(x).name}", got, user_location(), "value.astype(x.dtype)"))
+    value = as_dtype(_number(value, x), dtype_of(x))
     mask = _only_mask(x, key, value)
     if mask is not None:
         return arithmetic.select(mask, arithmetic.add(x, value), x)

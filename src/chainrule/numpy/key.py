@@ -134,6 +134,8 @@ def read_key(x: Any, key: Any) -> Plan:
     plan = Plan(shape_of(x))
     advanced: list[tuple[int, int]] = []  # of integers and arrays: place in the key, axes of the result before it
     for place, item in enumerate(_expanded(plan.lengths, key)):
+        if item is Ellipsis:
+            continue
         if not (item is None or isinstance(item, slice)):
             advanced.append((place, len(plan.middle) - len(plan.axes)))
         plan.take(item)
@@ -174,7 +176,10 @@ def _range(item: Any, n: int) -> tuple[int, int, int]:
 
 
 def _expanded(shape: Shape, key: Any) -> list[Any]:
-    """The items of the key: None, slices, ints, integer arrays; the Ellipsis written out, masks as their indices."""
+    """The items of the key: None, slices, ints, integer arrays; masks as their indices, after the Ellipsis its slices.
+
+    The Ellipsis stays, since it parts the indices before it from those behind it even if it stands for no axis.
+    """
     ndim = len(shape)
     items = [_canonical(item) for item in (key if isinstance(key, tuple) else (key,))]
     used = sum(_axes_used(item) for item in items)
@@ -189,7 +194,7 @@ def _expanded(shape: Shape, key: Any) -> list[Any]:
     axis = 0
     for item in items:
         if item is Ellipsis:
-            found.extend([slice(None)] * (ndim - used))
+            found.extend([Ellipsis, *[slice(None)] * (ndim - used)])
             axis += ndim - used
         elif _is_mask(item):
             found.extend(_mask_indices(item, shape, axis))
