@@ -26,7 +26,7 @@ LEVELS: Final[tuple[tuple[str, ...], ...]] = (
     ("schedule",),
     ("backend",),
     ("api",),
-    ("nn", "optim", "train", "data", "explain", "testing"),
+    ("nn", "optim", "train", "data", "explanation", "testing"),
     ("cli",),
 )
 """The rooms, lowest first. A module imports from rooms of its own level or lower ones."""

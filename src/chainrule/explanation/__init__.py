@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from chainrule.explain.layers import Explanation, LayerLine, explain
+from chainrule.explanation.layers import Explanation, LayerLine, explain
 
 __all__ = ["Explanation", "LayerLine", "explain"]

@@ -13,7 +13,7 @@ from chainrule.api.derivatives import value_and_grad, vjp
 from chainrule.api.jit import graph
 from chainrule.api.values import value
 from chainrule.errors import ShapeError, message
-from chainrule.explain.formula import formulas
+from chainrule.explanation.formula import formulas
 from chainrule.ir.cost import Cost
 from chainrule.ir.graph import Graph, reachable
 from chainrule.numpy.array import Tracer
