@@ -18,6 +18,8 @@ from chainrule.ir.op import Op
 from chainrule.ops.scalar import broadcast, discrete, scalar_op
 from chainrule.types import Type, dtype_of, supported
 
+ARRAY: Final[Any] = np.ndarray  # of any dtype, to type checkers too
+
 POSITIVE: Final = Domain(0.0, math.inf)
 APART_FROM_ZERO: Final = Domain(avoid=(0.0,))
 APART_FROM_WHOLE: Final = Domain(-2.5, 2.5, tuple(float(n) for n in range(-2, 3)))
@@ -37,7 +39,7 @@ multiply = scalar_op("multiply", np.multiply, Partials(lambda y: y, lambda x: x)
 
 def _strong_mul(x: Any, y: Any) -> Any:
     out = np.multiply(x, y)
-    if isinstance(out, np.ndarray):
+    if isinstance(out, ARRAY):
         if out.size and _has_nan(out):
             np.copyto(out, 0, where=np.equal(x, 0) & np.isnan(out))
     elif out != out and x == 0:
@@ -174,7 +176,7 @@ def _infer_select(condition: Type, x: Type, y: Type) -> Type:
 
 
 def _select_numpy(condition: Any, x: Any, y: Any) -> Any:
-    return np.where(condition, x, y)[()]
+    return np.asarray(np.where(condition, x, y))[()]
 
 
 select = Op(

@@ -122,11 +122,11 @@ def _bell(x: Any, height: float) -> Any:
 
 SLOPE: Final = 2 / math.sqrt(math.pi)
 
-erf = special_op("erf", _erf_numpy, Partials(lambda x: _bell(x, SLOPE)), "the error function of x", Domain(-3.0, 3.0))
+erf = special_op("erf", _erf_numpy, Partials(lambda x: _bell(x, SLOPE)), "the error function of x", Domain(-1.5, 1.5))
 erfc = special_op(
     "erfc",
     _erfc_numpy,
     Partials(lambda x: _bell(x, -SLOPE)),
     "1 - erf(x), precise where it is small",
-    Domain(-3.0, 8.0),
+    Domain(-1.5, 8.0),
 )
