@@ -109,5 +109,5 @@ def activation_function(name: str | Activation) -> Activation:
 
 
 def default_init(activation: Activation) -> str:
-    """The name of the initialiser that fits: He's where half of an activation is flat (relu and its kind), else Glorot's."""
+    """The name of the initialiser that fits: He's for what is flat on one side (relu and its kind), else Glorot's."""
     return "glorot_uniform" if activation in _EVEN else "he_normal"

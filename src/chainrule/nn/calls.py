@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, cast
 
 from chainrule.api.values import tap
 from chainrule.types import dtype_of
@@ -81,12 +82,12 @@ def path_to(target: object, root: object) -> str | None:
     return None
 
 
-def _children(node: Any) -> Iterator[tuple[Any, Any]]:
+def _children(node: object) -> Iterator[tuple[Any, Any]]:
     if isinstance(node, (tuple, list)):
-        yield from enumerate(node)
+        yield from enumerate(cast("Iterable[Any]", node))
     elif isinstance(node, dict):
-        yield from node.items()
-    elif hasattr(type(node), "__dataclass_fields__"):
+        yield from cast("dict[Any, Any]", node).items()
+    elif dataclasses.is_dataclass(node):
         yield from vars(node).items()
 
 
