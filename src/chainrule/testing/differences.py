@@ -17,6 +17,8 @@ Array = np.ndarray[Any, Any]
 EIGHTH: Final = (4 / 5, -1 / 5, 4 / 105, -1 / 280)
 SIXTH: Final = (3 / 4, -3 / 20, 1 / 60, 0.0)
 FOURTH: Final = (2 / 3, -1 / 12, 0.0, 0.0)
+SIXTH_BEND: Final = (15 / 6, -6 / 6, 1 / 6, 0.0)  # sixth and eighth differences: zero for smooth functions, and for
+EIGHTH_BEND: Final = (-56 / 20, 28 / 20, -8 / 20, 1 / 20)  # one with a kink in the middle half the jump of its slope
 STEPS: Final = (3e-2, 3e-3, 3e-4, 3e-5, 3e-6)
 DOUBLE: Final = float(np.finfo(np.float64).eps)
 SETTLED: Final = 1e-9
@@ -29,13 +31,15 @@ def difference(
 
     The function is called up to 0.12 away from 0, and before that up to 0.12 `longest` where there is a chance that it
     is smooth so far; `precision` is the relative one that it computes with. Smooth functions come out to about 1e-10 of
-    their derivative. Where no step gives a finite value the result is NaN and its error infinite.
+    their derivative, to 1e-9 next to a pole. Where no step gives a finite value the result is NaN, its error infinite;
+    at a kink the result is the mean of both sides and the error at least half the jump.
     """
     derivative, error, moves = np.array(np.nan), np.array(np.inf), np.array(False)
     steps = STEPS if longest <= 1 else (STEPS[0] * longest, *STEPS)
+    middle = function(0.0)
     with np.errstate(all="ignore"):
         for step in steps:
-            found, doubt, moved = _stencil(function, step, precision)
+            found, doubt, moved = _stencil(function, middle, step, precision)
             moves = moves | moved  # no change at all is no doubt, unless a longer step made one
             doubt = np.where(moves | np.isinf(doubt), doubt, 0)
             better = doubt < error
@@ -45,19 +49,32 @@ def difference(
     return derivative, error
 
 
-def _stencil(function: Callable[[float], Array], step: float, precision: float) -> tuple[Array, Array, Array]:
-    """The derivative by one step, its error (it shrinks from order to order by a ratio; rounding), and what moved."""
+def _stencil(
+    function: Callable[[float], Array], middle: Array, step: float, precision: float
+) -> tuple[Array, Array, Array]:
+    """The derivative by one step, its error, and what moved at all.
+
+    The error is what the highest order changes, times how much less that is than what the order before it changed; the
+    same for the even part, whose first derivative is zero unless there is a kink; and rounding.
+    """
     sides = [(function(k * step), function(-k * step)) for k in range(1, 5)]
-    rises = [np.asarray(right - left, dtype=np.float64) for right, left in sides]
-    fourth, sixth, eighth = (
-        sum((w * rise for w, rise in zip(weights, rises, strict=True)), np.zeros(rises[0].shape)) / step
-        for weights in (FOURTH, SIXTH, EIGHTH)
-    )
-    last, before = np.abs(eighth - sixth), np.abs(sixth - fourth)
-    truncation = last * np.minimum(1, np.divide(last, before, out=np.ones(last.shape), where=before > 0))
+    odd = [np.asarray(right - left, dtype=np.float64) for right, left in sides]
+    even = [np.asarray((right - middle) + (left - middle), dtype=np.float64) for right, left in sides]
+    fourth, sixth, eighth = (_weighted(weights, odd) / step for weights in (FOURTH, SIXTH, EIGHTH))
+    truncation = _shrinking(np.abs(sixth - fourth), np.abs(eighth - sixth))
+    bend = _shrinking(*(np.abs(_weighted(weights, even)) / step for weights in (SIXTH_BEND, EIGHTH_BEND)))
     rounding = precision * np.max([np.abs(value) for pair in sides for value in pair], axis=0) / step
-    doubt = np.where(np.isfinite(eighth), truncation + rounding, np.inf)
-    return eighth, doubt, np.max([rise != 0 for rise in rises], axis=0)
+    doubt = truncation + np.maximum(bend - 16 * rounding, 0) + rounding
+    return eighth, np.where(np.isfinite(eighth), doubt, np.inf), np.max([rise != 0 for rise in odd], axis=0)
+
+
+def _weighted(weights: Sequence[float], parts: Sequence[Array]) -> Array:
+    return sum((w * part for w, part in zip(weights, parts, strict=True)), np.zeros(parts[0].shape))
+
+
+def _shrinking(before: Array, last: Array) -> Array:
+    """The next of a sequence of changes, if they go on shrinking as from the one before to the last."""
+    return last * np.minimum(1, np.divide(last, before, out=np.ones_like(last), where=before > 0))
 
 
 def _largest(x: Array) -> float:
@@ -65,23 +82,29 @@ def _largest(x: Array) -> float:
 
 
 def jacobian(
-    function: Callable[[Array], Array], x: Array, reach: Array, precision: float = DOUBLE
+    function: Callable[[Array], Array],
+    x: Array,
+    reach: Array,
+    precision: float = DOUBLE,
+    places: Sequence[int] | None = None,
 ) -> tuple[Array, Array]:
     """The derivative of a flat array by every element of x, a column for each, and the estimated errors.
 
-    Element i of x is moved by up to 0.12, and if that is no good by up to 0.12 `reach[i]`, to both sides.
+    Element i of x is moved by up to an eighth of max(1, |x[i]|) to both sides, and if that is no good by up to an
+    eighth of `reach[i]`. `places` are those of the flat elements that are wanted, where not all are.
     """
     columns: list[Array] = []
     errors: list[Array] = []
-    flat, far = x.ravel(), [float(r) for r in np.broadcast_to(reach, x.shape).ravel()]
-    for i in range(x.size):
+    flat: Array = x.reshape(-1)
+    far: Array = np.broadcast_to(reach, x.shape).reshape(-1)
+    for i in range(x.size) if places is None else places:
 
         def moved(t: float, i: int = i) -> Array:
             new = flat.copy()
-            new[i] += t * far[i]
+            new[i] += t * float(far[i])
             return function(new.reshape(x.shape))
 
-        found, doubt = difference(moved, precision, 1 / far[i])
+        found, doubt = difference(moved, precision, max(1.0, abs(float(flat[i]))) / float(far[i]))
         columns.append(found / far[i])
         errors.append(doubt / far[i])
     if not columns:
