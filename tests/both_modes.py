@@ -21,8 +21,8 @@ def check_both_modes(f: Callable[..., Any], *operands: Any, second: bool = True,
     """Asserts that the derivatives of `f` by its float64 operands are right.
 
     Compared with differences: the tangent along a random direction, the gradient of a weighted sum of the result's
-    elements (along the same direction), and of that gradient the derivative along the direction, by forward over reverse
-    and by reverse over reverse. The gradient is also staged and run.
+    elements (along the same direction), and the derivative of that gradient along the direction, by forward over
+    reverse and by reverse over reverse. The gradient is also staged and run.
     """
     rng = np.random.default_rng(SEED)
     given = [np.asarray(x, np.float64) for x in operands]

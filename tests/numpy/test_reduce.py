@@ -1,4 +1,4 @@
-"""Reductions: NumPy's values and dtypes for every option, and derivatives where elements tie, vanish or are infinite."""
+"""Reductions: NumPy's values and dtypes for every option; derivatives where elements tie, vanish or are infinite."""
 
 from __future__ import annotations
 

@@ -162,12 +162,13 @@ def _plan(formula: Formula, shapes: tuple[Shape, ...]) -> _Plan:
     inputs = [_spelled(labels, len(shape), formula) for labels, shape in zip(formula.inputs, shapes, strict=True)]
     output = _output(formula, inputs)
     sizes = _sizes(formula, inputs, shapes)
+    cleared = [_cleared(labels, shape, sizes) for labels, shape in zip(inputs, shapes, strict=True)]
     singles, terms = [], []
-    for i, (labels, shape) in enumerate(zip(inputs, shapes, strict=True)):
-        needed = {*output}.union(*inputs[:i], *inputs[i + 1 :])
-        single, rest = _single(labels, shape, sizes, needed)
-        singles.append(single)
-        terms.append(rest)
+    for i, (single, labels) in enumerate(cleared):
+        needed = {*output}.union(*[other for _, other in (*cleared[:i], *cleared[i + 1 :])])
+        summed = tuple([axis for axis, label in enumerate(labels) if label not in needed])
+        singles.append(single._replace(summed=summed))
+        terms.append(tuple([label for label in labels if label in needed]))
     pairs = []
     while len(terms) > 1:
         i, j = _cheapest(terms, sizes)
@@ -184,18 +185,19 @@ def _sizes(formula: Formula, inputs: Sequence[Labels], shapes: Sequence[Shape]) 
     sizes: dict[Label, int] = {}
     for labels, shape in zip(inputs, shapes, strict=True):
         for label, n in zip(labels, shape, strict=True):
-            known = sizes.get(label, 1)
-            if known != n and (1 not in (known, n) or labels.count(label) > 1):
+            known = sizes.get(label, n)
+            alike = [shape[i] for i, other in enumerate(labels) if other == label]
+            if min(alike) != max(alike) or (known != n and 1 not in (known, n)):
                 what = "..." if isinstance(label, tuple) else label
                 expected = f"one length for '{what}' in {_show(formula)}"
-                got = f"{known} and {n} in shapes {', '.join(map(str, shapes))}"
+                got = f"{known if known != n else min(alike)} and {max(alike)} in shapes {', '.join(map(str, shapes))}"
                 raise ShapeError(message(expected, got, user_location()))
             sizes[label] = n if known == 1 else known
     return sizes
 
 
-def _single(labels: Labels, shape: Shape, sizes: dict[Label, int], needed: set[Label]) -> tuple[_Single, Labels]:
-    """How one operand is brought to different labels that something else needs, and which these are."""
+def _cleared(labels: Labels, shape: Shape, sizes: dict[Label, int]) -> tuple[_Single, Labels]:
+    """How one operand is brought to different labels of full length, and which these are."""
     rest, lengths, diagonals = list(labels), list(shape), []
     for label in labels:
         while rest.count(label) > 1:
@@ -205,9 +207,7 @@ def _single(labels: Labels, shape: Shape, sizes: dict[Label, int], needed: set[L
             del rest[j], lengths[j]
     kept = [(label, n) for label, n in zip(rest, lengths, strict=True) if n == sizes[label]]
     squeezed = None if len(kept) == len(rest) else tuple([n for _, n in kept])
-    summed = tuple([axis for axis, (label, _) in enumerate(kept) if label not in needed])
-    left = tuple([label for label, _ in kept if label in needed])
-    return _Single(tuple(diagonals), squeezed, summed), left
+    return _Single(tuple(diagonals), squeezed, ()), tuple([label for label, _ in kept])
 
 
 def _cheapest(terms: Sequence[Labels], sizes: dict[Label, int]) -> tuple[int, int]:
@@ -225,7 +225,7 @@ def _pair(i: int, j: int, x: Labels, y: Labels, keep: set[Label], sizes: dict[La
         batch = [label for label in shared if label in keep]
         dot = _places(contracted, x, y), _places(batch, x, y)
         return _Pair(i, j, dot, ()), (*batch, *free_x, *free_y)
-    out = (*x, *free_y)
+    out = y if free_y else x
     forms = tuple([_aligned(each, out, sizes) for each in (x, y)])
     return _Pair(i, j, None, forms), out
 

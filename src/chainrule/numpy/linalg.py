@@ -15,6 +15,7 @@ from chainrule.numpy.einsum import einsum
 from chainrule.numpy.reduce import root
 from chainrule.ops import arithmetic, movement
 from chainrule.ops import reduction as ops
+from chainrule.ops.exponential import power
 from chainrule.types import FLOAT64, Shape, dtype_of
 from chainrule.where import user_location
 
@@ -78,9 +79,9 @@ def _vector_norm(x: Any, ord: float, axes: tuple[int, ...], keepdims: bool) -> A
         op = {1: ops.sum_, math.inf: ops.max_, -math.inf: ops.min_}[ord]
         out = op(arithmetic.absolute(x), axes=axes)
     else:
-        total = ops.sum_(arithmetic.power(arithmetic.absolute(x), ord), axes=axes)
+        total = ops.sum_(power(arithmetic.absolute(x), ord), axes=axes)
         flat = arithmetic.equal(total, 0)
-        out = arithmetic.select(flat, 0.0, arithmetic.power(arithmetic.select(flat, 1.0, total), 1 / ord))
+        out = arithmetic.select(flat, 0.0, power(arithmetic.select(flat, 1.0, total), 1 / ord))
     return ops.expanded(out, x, axes) if keepdims else out
 
 

@@ -53,13 +53,17 @@ def median(a: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
 def quantile(a: Any, q: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     """The q-quantile along `axis`, 0 <= q <= 1: linear between the two nearest elements; NaN where an element is.
 
-    q is a number or a plain array; its axes come first in the result.
+    q is a number or a plain array, whose dtype counts; its axes come first in the result.
     """
     fractions = np.asarray(q, FLOAT64)
     if not np.all((fractions >= 0) & (fractions <= 1)):
         raise ShapeError(message("quantiles from 0 to 1", q, user_location()))
-    ranked, shape = _ranked(a, axis), as_array(a).shape
-    found = [_finished(_between(ranked, *_place(p, ranked)), ranked, shape, axis, keepdims) for p in fractions.flat]
+    x = as_array(a)
+    if type(q) not in (int, float):
+        x = as_dtype(x, np.result_type(dtype_of(x), np.asarray(q)))
+    ranked = _ranked(x, axis)
+    places = [_place(float(p), ranked) for p in fractions.flat]
+    found = [_finished(_between(ranked, *place), ranked, x.shape, axis, keepdims) for place in places]
     if fractions.shape == ():
         return found[0]
     rows = [movement.reshape(x, shape=(1, *shape_of(x))) for x in found]
@@ -68,7 +72,7 @@ def quantile(a: Any, q: Any, axis: Axis = None, *, keepdims: bool = False) -> An
 
 def percentile(a: Any, q: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     """The q-th percentile along `axis`, 0 <= q <= 100: the quantile of q / 100."""
-    return quantile(a, np.true_divide(q, 100), axis, keepdims=keepdims)
+    return quantile(a, q / 100 if type(q) in (int, float) else np.true_divide(q, 100), axis, keepdims=keepdims)
 
 
 def _ranked(a: Any, axis: Axis) -> Any:
