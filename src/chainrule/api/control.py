@@ -51,7 +51,7 @@ def scan(
 
     def step(state: Sequence[Any], row: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         pair: Any = f(unflatten(structure, state), unflatten(rows, row))
-        kind: type = type(pair)
+        kind: type[Any] = type(pair)
         if not issubclass(kind, tuple) or len(pair) != 2:
             got = f"a {kind.__name__}"
             raise TreeError(message("a pair (carry, y) from the function of a scan", got, user_location()))

@@ -22,7 +22,7 @@ import numpy as np
 from chainrule.errors import DTypeError, message
 from chainrule.ir.kinds import Case, Generate
 from chainrule.ir.op import Op
-from chainrule.types import FLOAT32, FLOAT64, FLOATS, INT64, Shape, Type, supported
+from chainrule.types import FLOAT32, FLOAT64, FLOATS, INT64, Shape, Type, supported, type_of
 from chainrule.where import user_location
 
 Array = np.ndarray[Any, Any]
@@ -85,7 +85,7 @@ def _infer_bits(key: Type, *, shape: Shape, dtype: str, stream: int) -> Type:
 
 
 def _bits_numpy(key: Any, *, shape: Shape, dtype: str, stream: int) -> Any:
-    _infer_bits(Type(key.shape, key.dtype), shape=shape, dtype=dtype, stream=stream)
+    _infer_bits(type_of(key), shape=shape, dtype=dtype, stream=stream)
     count = math.prod(shape)
     if dtype == "int32":
         return words(key, count, stream).view(np.int32).reshape(shape)[()]
@@ -116,7 +116,7 @@ def _infer_uniform(key: Type, *, shape: Shape, dtype: str) -> Type:
 
 
 def _uniform_numpy(key: Any, *, shape: Shape, dtype: str) -> Any:
-    wanted = _infer_uniform(Type(key.shape, key.dtype), shape=shape, dtype=dtype)
+    wanted = _infer_uniform(type_of(key), shape=shape, dtype=dtype)
     count = wanted.size
     if wanted.dtype == FLOAT32:
         out = (words(key, count, NUMBERS) >> 8).astype(np.float32) * np.float32(2.0**-24)
@@ -148,6 +148,7 @@ def _infer_fold(key: Type, data: Type) -> Type:
 
 
 def _fold_numpy(key: Any, data: Any) -> Any:
+    _infer_fold(type_of(key), type_of(data))
     k0, k1 = (int(word) & _LOW for word in key)
     number = int(data) % 2**64
     block = philox((number & _LOW, number >> 32, 0, FOLDS), (k0, k1))
