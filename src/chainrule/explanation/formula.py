@@ -25,17 +25,18 @@ _INFIX: Final = {
     "greater": (">", _COMPARE),
     "greater_equal": (">=", _COMPARE),
 }
-_TRANSPARENT: Final = frozenset({"reshape", "broadcast_to", "cast", "tap", "stop_gradient"})
+_TRANSPARENT: Final = frozenset({"reshape", "broadcast_to", "cast", "tap", "stop_gradient", "in_range"})
 _SUBSCRIPTS: Final = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _LETTERS: Final = "abcdefghpqrstuvw"
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """An expression and how tightly its outermost operation binds."""
+    """An expression, how tightly its outermost operation binds, and the expression of its transpose if that is known."""
 
     text: str
     binds: int = _ATOM
+    turned: Text | None = None
 
     def within(self, binds: int) -> str:
         """The text as an operand of an operation that binds so tightly."""
@@ -88,7 +89,7 @@ class _Writer:
 
     def _write(self, value: Value) -> None:
         text = _expression(value, [self.known[v] for v in value.node.inputs])
-        if value in self.shared and text.binds < _POSTFIX and len(text.text) > 12:
+        if value in self.shared and len(text.text) > 12 and value.node.op is not CONSTANT:
             name = next(self.letters, f"%{value.node.serial}")
             self.definitions.append(f"{name} = {text.text}")
             text = Text(name)
@@ -112,7 +113,14 @@ def _expression(value: Value, operands: list[Text]) -> Text:
         case "power":
             return Text(f"{operands[0].within(_ATOM)}^{operands[1].within(_ATOM)}", _POSTFIX)
         case "transpose" if node.attrs["axes"] == (1, 0):
-            return Text(f"{operands[0].within(_ATOM)}ᵀ", _POSTFIX)
+            return _turned(operands[0])
+        case "iota":
+            return Text("i")
+        case "gather":
+            return Text(f"{operands[0].within(_ATOM)}[{', '.join(operand.text for operand in operands[1:])}]")
+        case "scatter_add":
+            target, update, *places = operands
+            return _infix("+", _SUM, target, Text(f"{update.within(_PRODUCT)} at [{', '.join(p.text for p in places)}]"))
         case "sum":
             axes = "" if not value.shape else "".join(str(axis) for axis in node.attrs["axes"]).translate(_SUBSCRIPTS)
             return Text(f"Σ{axes} {operands[0].within(_PRODUCT)}", _PREFIX)
@@ -142,9 +150,18 @@ def _dot(node: Node, operands: list[Text]) -> Text:
     (left,), (right,) = (node.attrs["contract"] if len(node.attrs["contract"][0]) == 1 else ((-1,), (-1,)))
     if node.attrs["batch"][0] or left < 0 or len(x.shape) > 2 or len(y.shape) > 2:
         return Text(f"einsum('{subscripts(node)}', {operands[0].text}, {operands[1].text})")
-    first = f"{operands[0].within(_ATOM)}ᵀ" if len(x.shape) == 2 and left == 0 else operands[0].within(_PRODUCT)
-    second = f"{operands[1].within(_ATOM)}ᵀ" if len(y.shape) == 2 and right == 1 else operands[1].within(_POSTFIX)
-    return Text(f"{first} @ {second}", _PRODUCT)
+    first = _turned(operands[0]) if len(x.shape) == 2 and left == 0 else operands[0]
+    second = _turned(operands[1]) if len(y.shape) == 2 and right == 1 else operands[1]
+    return _product(first, second, _product(_turned(second), _turned(first)) if len(node.types[0].shape) == 2 else None)
+
+
+def _product(first: Text, second: Text, turned: Text | None = None) -> Text:
+    return Text(f"{first.within(_PRODUCT)} @ {second.within(_POSTFIX)}", _PRODUCT, turned)
+
+
+def _turned(matrix: Text) -> Text:
+    """The transpose: of a product, the product of the transposes in the other order."""
+    return matrix.turned or Text(f"{matrix.within(_ATOM)}ᵀ", _POSTFIX, Text(matrix.text, matrix.binds))
 
 
 def subscripts(node: Node) -> str:
