@@ -18,7 +18,8 @@ from chainrule.ir.op import Op
 from chainrule.ops.scalar import broadcast, discrete, scalar_op
 from chainrule.types import Type, dtype_of, supported
 
-ARRAY: Final[Any] = np.ndarray  # of any dtype, to type checkers too
+ARRAY: Final[Any] = np.ndarray  # to type checkers: of any dtype
+WHERE: Final[Callable[..., Any]] = np.where
 
 POSITIVE: Final = Domain(0.0, math.inf)
 APART_FROM_ZERO: Final = Domain(avoid=(0.0,))
@@ -176,7 +177,7 @@ def _infer_select(condition: Type, x: Type, y: Type) -> Type:
 
 
 def _select_numpy(condition: Any, x: Any, y: Any) -> Any:
-    return np.asarray(np.where(condition, x, y))[()]
+    return WHERE(condition, x, y)[()]
 
 
 select = Op(

@@ -99,8 +99,7 @@ xlogy = scalar_op(
 
 
 def _sigmoid(x: Any) -> Any:
-    tail = np.exp(-np.abs(x))  # never overflows, and keeps its precision however small it is
-    return np.maximum(tail, np.greater_equal(x, 0)) / (1 + tail)
+    return np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x)))  # neither exponential overflows
 
 
 sigmoid = special_op("sigmoid", _sigmoid, Partials(lambda out: out * (1 - out)), "1 / (1 + e ** -x)")
