@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from typing import Any
+from typing import Any, cast
 
 from chainrule.errors import GraphError, message
 from chainrule.ir.format import DEEPEST, format_node
@@ -95,11 +95,17 @@ def _check_types(graph: Graph, node: Node) -> None:
     if isinstance(found, tuple) != node.op.several:
         raise _broken(graph, node, "a tuple of types from an operation with several results", str(found))
     inferred = found if isinstance(found, tuple) else (found,)
+    if not all(_is_shape(type.shape) for type in node.types):
+        raise _broken(graph, node, "shapes of lengths that are 0 or more", ", ".join(repr(t.shape) for t in node.types))
     if inferred != node.types:
         wanted, stated = (", ".join(map(str, row)) for row in (inferred, node.types))
         raise _broken(graph, node, f"the type {wanted}", stated)
     if any(isinstance(attr, Graph) for attr in node.attrs.values()) != isinstance(node.op.lowering, Runs):
         raise _broken(graph, node, "a graph among the attributes of an operation that runs graphs", "another")
+
+
+def _is_shape(shape: Any) -> bool:
+    return isinstance(shape, tuple) and all(type(n) is int and n >= 0 for n in cast("tuple[Any, ...]", shape))
 
 
 def _broken(graph: Graph, node: Node, expected: str, got: str) -> GraphError:

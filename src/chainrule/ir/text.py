@@ -127,12 +127,12 @@ class _Parser:
         """Raises where the operation does not take these arguments or gives other types."""
         try:
             found = op.infer(*[value.type for value in inputs], **attrs)
+            inferred = found if isinstance(found, tuple) else (found,)
+            wanted = ", ".join(map(str, inferred))
         except Exception as error:  # whatever a type rule meets in arguments that make no sense
             self.lexer.fail(f"arguments that {op} takes", word, f"{type(error).__name__}: {error}", cause=error)
-        inferred = found if isinstance(found, tuple) else (found,)
         if list(inferred) != types:
-            wanted, stated = (", ".join(map(str, row)) for row in (inferred, types))
-            self.lexer.fail(f"the type {wanted} that {op} gives", word, stated)
+            self.lexer.fail(f"the type {wanted} that {op} gives", word, ", ".join(map(str, types)))
 
     def type(self) -> Type:
         """Reads `f32[3,4]`, `i64`, `~f64`."""
@@ -192,7 +192,8 @@ class _Parser:
         if type(value) not in (bool, int, float):
             self.lexer.fail("a number", start)
         self.lexer.expect(")")
-        return self._number(lambda _: DTYPES[word.text].type(value), start)
+        with np.errstate(all="ignore"):  # a float that is infinite as float32
+            return self._number(lambda _: DTYPES[word.text].type(value), start)
 
     def _string(self, word: Word) -> str:
         try:
@@ -202,8 +203,7 @@ class _Parser:
 
     def _number(self, read: Callable[[str], Any], word: Word) -> Any:
         try:
-            with np.errstate(all="ignore"):
-                return read(word.text)
+            return read(word.text)
         except (ValueError, OverflowError) as error:
             return self.lexer.fail("a number that fits its type", word, cause=error)
 

@@ -204,22 +204,25 @@ def _minus_zero(x: Value, y: Value) -> Outcome:
     return x if _is(y, 0) else None
 
 
+def _negated(x: Value, beside: Value) -> bool:
+    """Whether x is some -y which may be y with the other sign: an integer turned into a float has lost its -0."""
+    return _of(ops.negative, x) and (x.dtype.kind == "f" or x.dtype == beside.dtype)
+
+
 def _plus_negative(x: Value, y: Value) -> Outcome:
-    return Apply(ops.subtract, (x, _below(y)), {}) if _of(ops.negative, y) else None
+    return Apply(ops.subtract, (x, _below(y)), {}) if _negated(y, x) else None
 
 
 def _negative_plus(x: Value, y: Value) -> Outcome:
-    return Apply(ops.subtract, (y, _below(x)), {}) if _of(ops.negative, x) else None
+    return Apply(ops.subtract, (y, _below(x)), {}) if _negated(x, y) else None
 
 
 def _minus_negative(x: Value, y: Value) -> Outcome:
-    return Apply(ops.add, (x, _below(y)), {}) if _of(ops.negative, y) else None
+    return Apply(ops.add, (x, _below(y)), {}) if _negated(y, x) else None
 
 
 def _both_negative(x: Value, y: Value) -> Outcome:
-    if not _of(ops.negative, x) or not _of(ops.negative, y):
-        return None
-    return Apply(ops.multiply, (_below(x), _below(y)), {})
+    return Apply(ops.multiply, (_below(x), _below(y)), {}) if _negated(x, y) and _negated(y, x) else None
 
 
 def _undone_by(op: Op) -> Callable[[Value], Outcome]:

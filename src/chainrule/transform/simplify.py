@@ -68,9 +68,11 @@ def _key(attr: Any) -> Hashable:
         return tuple([_key(part) for part in cast("tuple[Any, ...]", attr)])
     if isinstance(attr, ArrayRef):
         return id(attr.array)
-    if isinstance(attr, (float, np.generic)):
-        return attr.__class__.__name__, np.asarray(attr).tobytes()
-    return attr.__class__, attr
+    if isinstance(attr, float):
+        return float, np.float64(attr).tobytes()
+    if isinstance(attr, np.generic):
+        return cast(Any, attr).dtype, cast(Any, attr).tobytes()
+    return cast(Any, type(attr)), attr
 
 
 def simplify_bodies(graph: Graph) -> Graph:
@@ -101,8 +103,9 @@ PASSES: Final[tuple[Pass, ...]] = (
     Pass(share_operands, "what a loop carries unchanged is a constant of its body"),
     Pass(prune_loops, "loops give what is read, so that their bodies have nothing else to compute"),
     Pass(simplify_bodies, "all of this inside the loops"),
-    Pass(prune_loops, "loops take what their bodies, simpler now, still read"),
+    Pass(share_operands, "what the simpler bodies turn out to carry unchanged"),
     Pass(hoist_invariants, "what is the same in every iteration is computed once, before the loop"),
+    Pass(prune_loops, "loops take what their bodies, simpler now, still read"),
     Pass(rewrite, "what came out of the loops, by the equations again", inside=rewrite_body),
     Pass(merge, "and computed once, be it needed by many loops"),
 )
