@@ -104,15 +104,16 @@ class Tracer(Traced):
         return self.value[()] if is_draft(self) else self.clone()
 
     def assign(self, new: Any) -> None:
-        """Moves this handle, and the arrays that it is a view of, on to a new value."""
+        """Moves this handle, and the arrays that it is a view of, on to a new value; all or, in an error, none."""
         self.refresh()
-        handle: Tracer = self
-        handle._become(new)
-        while handle.view is not None:
-            view = handle.view
-            view.base._become(view.write(view.base, handle))
-            view.version = view.base.version
-            handle = view.base
+        moves: list[tuple[Tracer, Any]] = [(self, new)]
+        while (view := moves[-1][0].view) is not None:
+            moves.append((view.base, view.write(view.base, moves[-1][1])))
+        for handle, value in moves:
+            handle._become(value)
+        for handle, _ in moves[:-1]:
+            if handle.view is not None:
+                handle.view.version = handle.view.base.version
 
     def viewed(
         self, read: Callable[[Any], Any], write: Callable[[Any, Any], Any], strides: Callable[[Strides], Strides]

@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.errors import OwnershipError, ShapeError, message
 from chainrule.numpy.axes import Axis, axes_of, axis_of
 from chainrule.numpy.convert import as_array, composition
-from chainrule.numpy.view import row_major
+from chainrule.numpy.view import memory_order, row_major
 from chainrule.ops import movement
 from chainrule.types import Shape, shape_of
 from chainrule.where import user_location
@@ -97,8 +97,7 @@ def ravel(a: Any, order: str = "C") -> Any:
     if order == "A":
         return ravel(x.T if _is_row_major(x.T) else x)
     if order == "K":
-        strides = x.strides_in_numpy()
-        return ravel(x.transpose(sorted(range(len(strides)), key=lambda axis: -abs(strides[axis]))))
+        return ravel(x.transpose(memory_order(x.strides_in_numpy())))
     if _is_row_major(x):
         return x.reshape(-1)
     return movement.reshape(x, shape=(math.prod(x.shape),))

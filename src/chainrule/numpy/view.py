@@ -68,6 +68,21 @@ def reshaped_strides(shape: Shape, strides: Strides, new: Shape) -> Strides | No
     return (*found, *[1] * len(wanted))  # what is left has length 1
 
 
+def memory_order(strides: Strides) -> tuple[int, ...]:
+    """The axes by falling strides, as NumPy's iterators sort them: one of stride 0 is compared with no other."""
+    order: list[int] = []  # the other way round
+    for axis in reversed(range(len(strides))):
+        place = len(order)
+        for i in reversed(range(len(order))):
+            mine, other = abs(strides[axis]), abs(strides[order[i]])
+            if mine and other:
+                if other <= mine:
+                    break
+                place = i
+        order.insert(place, axis)
+    return tuple(reversed(order))
+
+
 def transposed(x: Any, order: tuple[int, ...]) -> Any:
     """The view of a traced x with the axes in this order."""
     back = movement.inverse(order)
