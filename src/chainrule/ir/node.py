@@ -141,7 +141,7 @@ INPUT: Final = Op(
     _no_input_type,
     None,
     IndexMap(),
-    (Case(((),)),),
+    (Case(()),),
     "An input of a graph; it has no inputs itself.",
 )
 

@@ -142,6 +142,7 @@ scatter_add = Op(
 
 
 def _scatter_set_transpose(ct: Any, x: Type, updates: Type, *indices: Any, axes: Axes) -> tuple[Any, Any]:
+    """ct with zeros where something was written, and ct at the places where an update stayed."""
     kept = scatter_set(ct, zeros(updates, ct), *indices, axes=axes)
     pulled = gather(ct, *indices, axes=axes)
     shape = updates.shape[: updates.ndim - x.ndim + len(axes)]

@@ -162,6 +162,7 @@ def _infer_concatenate(*xs: Type, axis: int) -> Type:
 
 
 def _concatenate_transpose(ct: Any, *xs: Type, axis: int) -> list[Any]:
+    """The part of ct that each array became."""
     stops = accumulate(x.shape[axis] for x in xs)
     return [part(ct, axis, stop - x.shape[axis], stop) for x, stop in zip(xs, stops, strict=True)]
 
@@ -213,6 +214,7 @@ def _pad_numpy(x: Any, y: Any, *, widths: Widths) -> Any:
 
 
 def _pad_transpose(ct: Any, x: Type, y: Type, *, widths: Widths) -> tuple[Any, Any]:
+    """ct without its border, and the sum of the border."""
     inner = _inner(x.shape, widths)
     return slice_(ct, **inner), slice_set(ct, zeros(x, ct), **inner)  # y's is summed to y's shape
 

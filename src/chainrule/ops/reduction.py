@@ -186,6 +186,7 @@ def _extreme(name: str, ufunc: np.ufunc, beyond: Op, doc: str) -> Op:
     """The record of max or min; `beyond(out, x)` tells what is not chosen."""
 
     def weights(out: Any, x: Any, *, axes: Axes) -> Any:
+        """One over the number of equals at each element that equals the result, zero elsewhere."""
         chosen = cast(logical_not(beyond(expanded(out, x, axes), x)), dtype=dtype_of(x).name)
         return divide(chosen, expanded(sum_(chosen, axes=axes), x, axes))
 
