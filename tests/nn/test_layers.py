@@ -168,6 +168,13 @@ def test_a_misfit_says_what_to_try(shape: tuple[int, ...], hint: str) -> None:
         nn.Linear(64, 3, rng=0)(batch(*shape))
 
 
+@pytest.mark.parametrize("x", [[[1.0, 2.0, 3.0]], None, 1.0])
+def test_an_input_that_is_no_array(x: Any) -> None:
+    got = rf"expected \(\.\.\., 3\), got {type(x).__name__} at \S*test_layers\.py:\d+ \(layers\.0\); try an array"
+    with pytest.raises(ShapeError, match=got):
+        nn.MLP([3, 4, 2], rng=0)(x)
+
+
 @pytest.mark.parametrize(
     ("make", "error", "text"),
     [

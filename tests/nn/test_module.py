@@ -173,12 +173,24 @@ def test_a_model_prints_its_architecture() -> None:
         [
             "MLP(",
             "  layers=(",
-            "    Dense(activation=relu, weight=f32[128,64], bias=f32[128]),",
+            "    Dense(weight=f32[128,64], bias=f32[128], activation=relu),",
             "    Linear(weight=f32[10,128], bias=f32[10]),",
             "  ),",
             ")",
         ]
     )
+
+
+def test_containers_print_what_they_hold() -> None:
+    class Held(nn.Module):
+        parts: Any
+        rest: Any = nn.state(default=None)
+
+    assert (
+        repr(Held({"a": np.ones(2), "b": [np.ones(3, np.int64)]}))
+        == "Held(parts={'a': f64[2], 'b': [i64[3]]}, rest=None)"
+    )
+    assert repr(Held((np.ones(2, complex), 1.5))) == "Held(parts=(complex128[2], 1.5), rest=None)"
 
 
 def test_where_a_layer_is() -> None:

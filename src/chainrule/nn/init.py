@@ -1,6 +1,6 @@
 """Initialisers: functions `(rng, shape, dtype) -> array` that draw a layer's first weights.
 
-A shape is (out, in) or (out, in, *kernel); fan_in is in times the kernel's size, fan_out out times the kernel's size.
+A shape is (out, in) or `(out, in, *kernel)`; fan_in is in times the kernel's size, fan_out out times the kernel's size.
 The draws are made in float64 and rounded, so a float32 and a float64 model of one seed start from the same numbers.
 """
 
@@ -15,6 +15,23 @@ import numpy as np
 
 from chainrule.errors import OptionError, ShapeError, message
 from chainrule.where import user_location
+
+__all__ = [
+    "BY_NAME",
+    "constant",
+    "fans",
+    "glorot_normal",
+    "glorot_uniform",
+    "he_normal",
+    "he_uniform",
+    "initializer",
+    "lecun_normal",
+    "lecun_uniform",
+    "normal",
+    "orthogonal",
+    "uniform",
+    "zeros",
+]
 
 Shape = tuple[int, ...]
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -121,6 +138,7 @@ BY_NAME: Final[dict[str, Initializer]] = {
     "orthogonal": orthogonal,
     "zeros": zeros,
 }
+"""The initialisers that need no options, by name, as `Linear(..., init="he_normal")` takes them."""
 
 
 def initializer(name: str | Initializer) -> Initializer:

@@ -165,12 +165,13 @@ class MLP(Sequential):
 def _misfit(x: Any, inputs: int, outputs: int) -> ShapeError:
     """The error of an input whose rows are not as long as the layer expects."""
     shape = shape_of(x)
+    got = str(type_of(x)) if hasattr(x, "dtype") else type(x).__name__
     hint = f"a layer made for it, such as nn.Linear({shape[-1]}, {outputs})" if shape else "an array of examples"
     if len(shape) == 2 and shape[0] == inputs:
         hint = "x.T, with one example in each row"
     elif len(shape) > 1 and math.prod(shape[1:]) == inputs:
         hint = "nn.Flatten() before it, or x.reshape(len(x), -1)"
-    return ShapeError(message(f"(..., {inputs})", str(type_of(x)), user_location(), hint))
+    return ShapeError(message(f"(..., {inputs})", got, user_location(), hint))
 
 
 def _positive(n: Any, what: str) -> int:

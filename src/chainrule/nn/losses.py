@@ -53,12 +53,12 @@ def mse(output: Any, target: Any) -> Any:
 
 
 def mae(output: Any, target: Any) -> Any:
-    """mean |output - target| over all elements; the derivative where they are equal is 0."""
+    """mean abs(output - target) over all elements; the derivative where they are equal is 0."""
     return cnp.mean(cnp.abs(output - _like_output("a target", output, target)))
 
 
 def huber(output: Any, target: Any, delta: float = 1.0) -> Any:
-    """mean h(output - target): h(d) = d**2 / 2 where |d| <= delta, else delta (|d| - delta / 2).
+    """mean h(output - target): h(d) = d**2 / 2 where abs(d) <= delta, else delta (abs(d) - delta / 2).
 
     Source: Huber (1964), Robust Estimation of a Location Parameter, section 3.
     """

@@ -1,4 +1,4 @@
-"""`Module`: the base of layers and models, which are callable trees of arrays.
+"""`Module`: the base of layers and models, which are callable trees of arrays::
 
     class Scale(nn.Module):
         weight: np.ndarray = nn.param()
@@ -122,16 +122,19 @@ def holds_no_array(annotation: Any) -> bool:
 
 def describe(value: Any, indent: str = "") -> str:
     """A model, or a part of one, as text: arrays by their types, on one line if that is short enough."""
-    match value:
-        case Module():
-            opening = f"{type(value).__name__}("
-            parts = [f"{name}={describe(child, indent + '  ')}" for name, child in vars(value).items()]
-        case tuple() | list():
-            opening = "(" if isinstance(value, tuple) else "["
-            parts = [describe(x, indent + "  ") for x in cast("Iterable[Any]", value)]
-        case _:
-            return _describe_leaf(value)
-    closing = "]" if opening == "[" else ")"
+    inner = indent + "  "
+    if isinstance(value, Module):
+        opening, closing = f"{type(value).__name__}(", ")"
+        names = [field.name for field in dataclasses.fields(value)]  # type: ignore[arg-type]
+        parts = [f"{name}={describe(getattr(value, name, None), inner)}" for name in names]
+    elif isinstance(value, dict):
+        opening, closing = "{", "}"
+        parts = [f"{key!r}: {describe(x, inner)}" for key, x in cast("dict[Any, Any]", value).items()]
+    elif isinstance(value, (tuple, list)):
+        opening, closing = "()" if isinstance(value, tuple) else "[]"
+        parts = [describe(x, inner) for x in cast("Iterable[Any]", value)]
+    else:
+        return _describe_leaf(value)
     line = f"{opening}{', '.join(parts)}{closing}"
     if len(indent) + len(line) <= _LINE and "\n" not in line:
         return line

@@ -1,10 +1,10 @@
-"""`Optimizer`: one step of gradient descent as a pure function over trees.
+"""`Optimizer`: one step of gradient descent as a pure function over trees::
 
     opt = optim.adam(1e-3)
     state = opt.init(model)
     model, state = opt.update(model, state, grads)
 
-Every optimizer is the same few lines, in which only the direction differs:
+Every optimizer is the same few lines, in which only the direction differs::
 
     g = gradient, scaled down where the norm of all of them exceeds max_norm; g = g + decay p (coupled decay, L2)
     d, moments = direction(g, moments);                                      d = d + decay p (decoupled decay)
@@ -135,7 +135,7 @@ def clip_by_global_norm(optimizer: Optimizer, max_norm: float) -> Optimizer:
     """The optimizer whose gradients are scaled down together where their Euclidean norm exceeds `max_norm`.
 
     Source: Pascanu, Mikolov, Bengio (2013), On the difficulty of training recurrent neural networks, algorithm 1. The
-    factor is min(1, max_norm / (norm + 1e-6)), before any weight decay is added, as in PyTorch's clip_grad_norm_.
+    factor is min(1, max_norm / (norm + 1e-6)), before any weight decay is added, as in PyTorch's `clip_grad_norm_`.
     """
     check("a norm", max_norm, 0)
     text = f"clip_by_global_norm({optimizer.text}, {max_norm!r})"
