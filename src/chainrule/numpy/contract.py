@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from operator import index
+from typing import Any, SupportsIndex
 
 import numpy as np
 
@@ -99,12 +101,12 @@ def _flat(x: Any) -> Any:
     return movement.reshape(x, shape=(math.prod(x.shape),))
 
 
-def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
+def tensordot(a: Any, b: Any, axes: SupportsIndex | Sequence[Any] = 2) -> Any:
     """The sum over pairs of axes: the last `axes` of a with the first of b, or (axes of a, axes of b)."""
     x, y = as_array(a), as_array(b)
     m, n = x.shape, y.shape
-    if isinstance(axes, (int, np.integer)):
-        count = int(axes)
+    if not isinstance(axes, Sequence):
+        count = index(axes)
         if not 0 <= count <= min(len(m), len(n)):
             raise _misfit(f"at least {count} axes in both in tensordot", "and", x, y)
         over = tuple(range(len(m) - count, len(m))), tuple(range(count))

@@ -6,7 +6,7 @@ The plan depends on the formula and the shapes alone and is kept, so that a call
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from math import prod
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ from chainrule.where import user_location
 __all__ = ["einsum"]
 
 Axes = tuple[int, ...]
-Label = Hashable  # a letter, a number, or (Ellipsis, place from the right)
+Label = Any  # a letter, a number, or (Ellipsis, place from the right)
 Labels = tuple[Label, ...]
 
 
@@ -105,10 +105,11 @@ def _spelled(labels: Labels, ndim: int, formula: Formula) -> Labels:
 def _output(formula: Formula, inputs: Sequence[Labels]) -> Labels:
     """The labels of the result, in order."""
     counts = Counter([label for labels in inputs for label in labels])
-    spread = sorted({label for label in counts if isinstance(label, tuple)}, reverse=True)  # type: ignore[type-var]
+    count = max([sum(map(_is_spread, labels)) for labels in inputs])
+    spread: list[Label] = [(Ellipsis, i) for i in range(count, 0, -1)]
     if formula.output is None:
-        single = [label for label, count in counts.items() if count == 1 and not isinstance(label, tuple)]
-        return (*spread, *sorted(single))  # type: ignore[type-var]
+        single = [label for label, count in counts.items() if count == 1 and not _is_spread(label)]
+        return (*spread, *sorted(single))
     out: list[Label] = []
     for label in formula.output:
         out.extend(spread if label is Ellipsis else [label])
@@ -117,6 +118,11 @@ def _output(formula: Formula, inputs: Sequence[Labels]) -> Labels:
         expected = "an output in which labels of the operands stand once, '...' too where it has axes"
         raise ShapeError(message(expected, _show(formula), user_location()))
     return tuple(out)
+
+
+def _is_spread(label: Label) -> bool:
+    """Whether the label is that of an axis that '...' stands for."""
+    return isinstance(label, tuple)
 
 
 def _text(labels: Iterable[Label]) -> str:
@@ -163,13 +169,14 @@ def _plan(formula: Formula, shapes: tuple[Shape, ...]) -> _Plan:
     output = _output(formula, inputs)
     sizes = _sizes(formula, inputs, shapes)
     cleared = [_cleared(labels, shape, sizes) for labels, shape in zip(inputs, shapes, strict=True)]
-    singles, terms = [], []
+    singles: list[_Single] = []
+    terms: list[Labels] = []
     for i, (single, labels) in enumerate(cleared):
         needed = {*output}.union(*[other for _, other in (*cleared[:i], *cleared[i + 1 :])])
         summed = tuple([axis for axis, label in enumerate(labels) if label not in needed])
         singles.append(single._replace(summed=summed))
         terms.append(tuple([label for label in labels if label in needed]))
-    pairs = []
+    pairs: list[_Pair] = []
     while len(terms) > 1:
         i, j = _cheapest(terms, sizes)
         keep = {*output}.union(*terms[:i], *terms[i + 1 : j], *terms[j + 1 :])
@@ -188,7 +195,7 @@ def _sizes(formula: Formula, inputs: Sequence[Labels], shapes: Sequence[Shape]) 
             known = sizes.get(label, n)
             alike = [shape[i] for i, other in enumerate(labels) if other == label]
             if min(alike) != max(alike) or (known != n and 1 not in (known, n)):
-                what = "..." if isinstance(label, tuple) else label
+                what = "..." if _is_spread(label) else label
                 expected = f"one length for '{what}' in {_show(formula)}"
                 got = f"{known if known != n else min(alike)} and {max(alike)} in shapes {', '.join(map(str, shapes))}"
                 raise ShapeError(message(expected, got, user_location()))
@@ -198,7 +205,8 @@ def _sizes(formula: Formula, inputs: Sequence[Labels], shapes: Sequence[Shape]) 
 
 def _cleared(labels: Labels, shape: Shape, sizes: dict[Label, int]) -> tuple[_Single, Labels]:
     """How one operand is brought to different labels of full length, and which these are."""
-    rest, lengths, diagonals = list(labels), list(shape), []
+    rest, lengths = list(labels), list(shape)
+    diagonals: list[tuple[int, int]] = []
     for label in labels:
         while rest.count(label) > 1:
             i = rest.index(label)

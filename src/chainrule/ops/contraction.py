@@ -133,7 +133,7 @@ def _pull_plan(side: int, own_ndim: int, other_ndim: int, contract: Pairs, batch
     ct_first, other_first = batch[side] + own_free + matched, batch[side] + matched + own_free
     in_order = tuple(range(own_ndim))
     if other_first == in_order != ct_first:
-        return _Pull(True, over[::-1], batched[::-1], None)
+        return _Pull(True, (over[1], over[0]), (batched[1], batched[0]), None)
     return _Pull(False, over, batched, None if ct_first == in_order else inverse(ct_first))
 
 
