@@ -68,10 +68,6 @@ CASES: dict[str, tuple[Any, Any]] = {
     "adam schedule": (optim.adam(optim.cosine(0.1, 4)), lambda p, g: adam(p, g, cosine)),
     "adamw": (optim.adamw(0.1), lambda p, g: adam(p, g, 0.1, decay=1e-2)),
     "adamw schedule": (optim.adamw(optim.cosine(0.1, 4), weight_decay=0.5), lambda p, g: adam(p, g, cosine, decay=0.5)),
-    "adam with L2": (
-        optim.weight_decay(optim.adam(0.1), 0.0),
-        lambda p, g: adam(p, g, 0.1),
-    ),
 }
 
 
