@@ -192,7 +192,7 @@ def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
     """The array with an axis moved before axis `start`."""
     x = as_array(a)
     count = len(x.shape)
-    axis, start = axis_of(count, axis), axis_of(count + 1, start + count + 1 if start < 0 else start)
+    axis, start = axis_of(count, axis), axis_of(count + 1, start + count if start < 0 else start)
     return moveaxis(x, axis, start - 1 if axis < start else start)
 
 
