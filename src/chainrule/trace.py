@@ -89,6 +89,26 @@ def stage(function: Callable[..., Sequence[Any]], types: Sequence[Type], hoists:
     return Staged(Graph(given + tuple(value for _, value in recorder.captured), outputs), captured)
 
 
+def entered(values: Sequence[Any]) -> Sequence[Any]:
+    """The operands of an operation, plain arrays among them as values of the graph that is being recorded, if one is.
+
+    What a derivative makes of such an array is then recorded too, and follows the array when it is written to.
+    """
+    recorder = max((r for x in values if (r := _recorder(x)) is not None), key=lambda r: r.level, default=None)
+    if recorder is None:
+        return values
+    return [Tracer(recorder, recorder.lift(x)) if isinstance(x, np.ndarray) else x for x in values]
+
+
+def _recorder(x: Any) -> Recorder | None:
+    """The trace that records a graph here or below."""
+    while isinstance(x, Tracer):
+        if isinstance(x.trace, Recorder):
+            return x.trace
+        x = x.value
+    return None
+
+
 def check_open(trace: Trace) -> None:
     """Raises where a traced array outlived the function it was traced in."""
     if trace.closed:

@@ -20,7 +20,7 @@ from chainrule.errors import DTypeError, OwnershipError, StagingError, message
 from chainrule.ir.evaluate import evaluate
 from chainrule.ir.graph import Graph
 from chainrule.ir.op import Traced
-from chainrule.trace import Staged, stage
+from chainrule.trace import Staged, entered, stage
 from chainrule.transform.simplify import simplify
 from chainrule.tree import Structure, flatten, unflatten
 from chainrule.types import Type, type_of
@@ -83,7 +83,7 @@ class Jitted(Generic[P, R]):
         call = take_apart(self._parameters, self._static, args, kwargs)
         special = self._specialised(call)
         if any(isinstance(x, Traced) for x in (*call.arrays, *special.captured)):
-            outs = evaluate(special.graph, [*call.arrays, *special.captured])
+            outs = evaluate(special.graph, entered([*call.arrays, *special.captured]))
         else:
             outs = self._run(special, call)
         leaves = [special.constants.get(place) for place in range(special.structure.size)]

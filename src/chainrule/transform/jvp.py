@@ -14,7 +14,7 @@ from chainrule.numpy.array import Tracer
 from chainrule.ops.arithmetic import strong_mul
 from chainrule.ops.movement import zeros
 from chainrule.ops.reduction import sum_
-from chainrule.trace import check_open
+from chainrule.trace import check_open, entered
 from chainrule.transform.cotangent import scale, spread
 from chainrule.transform.vjp import LOOPS, factor
 from chainrule.types import dtype_of, shape_of, type_of
@@ -32,7 +32,7 @@ class Forward(Trace):
         if self.closed:
             check_open(self)
         own = [isinstance(x, Tracer) and x.trace is self for x in inputs]
-        primals = [x.value if mine else x for x, mine in zip(inputs, own, strict=True)]
+        primals = entered([x.value if mine else x for x, mine in zip(inputs, own, strict=True)])
         dots = [x.extra if mine else None for x, mine in zip(inputs, own, strict=True)]
         if isinstance(op.derivative, Body) and any(dot is not None for dot in dots):
             out, tangent = LOOPS[op.name].jvp(primals, dots, **attrs)

@@ -20,7 +20,7 @@ from chainrule.ops.arithmetic import strong_mul
 from chainrule.ops.identity import tap
 from chainrule.ops.movement import zeros
 from chainrule.ops.reduction import expanded
-from chainrule.trace import check_open
+from chainrule.trace import check_open, entered
 from chainrule.transform.cotangent import fit, scale
 from chainrule.types import Shape, Type, dtype_of, shape_of, type_of
 
@@ -77,6 +77,7 @@ class Tape(Trace):
         values: list[Any] = []
         slots: list[int] = []
         tracked = 0  # bit i: input i has a slot
+        plain = False
         for x in inputs:
             if isinstance(x, Tracer) and x.trace is self:
                 values.append(x.value)
@@ -86,6 +87,9 @@ class Tape(Trace):
             else:
                 values.append(x)
                 slots.append(CONSTANT)
+                plain = plain or isinstance(x, np.ndarray)
+        if plain:
+            values = list(entered(values))
         derivative = op.derivative
         moving: bool | Sequence[bool] = True
         if not tracked or derivative is None or isinstance(derivative, Zero):
