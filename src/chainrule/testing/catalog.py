@@ -10,10 +10,10 @@ from functools import cache
 from types import ModuleType
 from typing import Final
 
-import chainrule
+from chainrule import ir, ops, transform
 from chainrule.ir.op import Op
 
-ROOMS: Final = ("ir", "ops", "transform")
+ROOMS: Final[tuple[ModuleType, ...]] = (ir, ops, transform)
 """The rooms whose modules define operations, or the rules of some (loops)."""
 
 
@@ -22,22 +22,21 @@ def catalog() -> dict[str, tuple[Op, ...]]:
     """The operations by the module that defines them, in the order in which they stand there."""
     found: dict[str, tuple[Op, ...]] = {}
     for name in _module_names():
-        ops = _defined(importlib.import_module(name))
-        if ops:
-            found[name] = ops
+        defined = _defined(importlib.import_module(name))
+        if defined:
+            found[name] = defined
     return found
 
 
 def records() -> list[Op]:
     """Every operation of the package."""
-    return [op for ops in catalog().values() for op in ops]
+    return [op for defined in catalog().values() for op in defined]
 
 
 def _module_names() -> list[str]:
     names: list[str] = []
     for room in ROOMS:
-        package = importlib.import_module(f"{chainrule.__name__}.{room}")
-        names.extend(info.name for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."))
+        names.extend(info.name for info in pkgutil.walk_packages(room.__path__, f"{room.__name__}."))
     return names
 
 
