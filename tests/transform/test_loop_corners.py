@@ -12,6 +12,7 @@ from chainrule.api.control import fori_loop, scan
 from chainrule.api.derivatives import grad, jvp, value_and_grad, vjp
 from chainrule.ops.arithmetic import select
 from chainrule.ops.exponential import exp
+from chainrule.ops.identity import stop_gradient
 from chainrule.ops.movement import reshape
 from chainrule.ops.trigonometric import sin, tanh
 
@@ -58,6 +59,17 @@ def test_derivative_by_a_python_number_in_the_carry() -> None:
     gradient = grad(run)(1.5)
     assert type(gradient) is float
     close(gradient, grad(lambda x: unrolled(lambda c, _: (c * c * 0.5, c), x, length=3)[0])(1.5), 1e-14)
+
+
+def test_a_loop_that_its_operands_have_no_influence_on() -> None:
+    def run(w: Any) -> Any:
+        def step(h: Any, x: Any) -> Any:
+            return h * 0.5 + x, stop_gradient(h * w)
+
+        h, ys = scan(step, np.float64(1.0), np.ones(3))
+        return total(ys) + h * total(w)
+
+    close(grad(run)(np.ones(2)), np.full(2, 1.875), 1e-14)  # the last h
 
 
 def test_an_unsafe_branch_that_is_not_chosen_stays_out_of_the_gradient() -> None:

@@ -129,8 +129,10 @@ def _halves(body: Graph, tracked: Flags, layout: Layout) -> Halves:
 
 def _divide(taped: Taped) -> Halves:
     """Keeps what the walk back reads when every result that can has a cotangent: with fewer, it reads no more."""
-    whole = pull_body(taped, taped.moving)
-    kept = tuple(sorted((*whole.fixed, *whole.stacked)))
+    kept: tuple[int, ...] = ()
+    if True in taped.moving:
+        whole = pull_body(taped, taped.moving)
+        kept = tuple(sorted((*whole.fixed, *whole.stacked)))
     values = taped.graph.outputs[taped.layout.results :]
     return Halves(taped, first_part(taped.graph, taped.layout, [values[i] for i in kept]), kept)
 
