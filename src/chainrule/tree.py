@@ -37,6 +37,8 @@ class Structure:
 
     def kinds(self) -> list[Kind]:
         """The kind of every leaf: `param`, or `state` where it or a tree above it is declared as state."""
+        if not _is_record(self.container) and all(child is LEAF for child in self.children):
+            return ["param"] * self.size
         return [kind for _, kind in self._walk((), "param")]
 
     def _walk(self, path: tuple[Any, ...], kind: Kind) -> Iterable[tuple[tuple[Any, ...], Kind]]:
@@ -135,6 +137,7 @@ def _put_together(structure: Structure, leaves: Any) -> Any:
     return container(*children)
 
 
+@lru_cache(maxsize=None)
 def _is_record(container: type | None) -> bool:
     return container is not None and dataclasses.is_dataclass(container)
 

@@ -67,19 +67,21 @@ class Type:
 
 def type_of(value: Any) -> Type:
     """The type of an array, a NumPy scalar or a Python scalar (weak); of anything else a DTypeError."""
-    traced = getattr(value, "type", None)
-    if isinstance(traced, Type):
-        return traced
+    if isinstance(value, (np.ndarray, np.generic)):
+        return Type(value.shape, supported(value.dtype))
     python = _PYTHON.get(type(value))
     if python is not None:
         return Type((), python, weak=python != BOOL)
-    if not isinstance(value, (np.ndarray, np.generic)):
-        raise DTypeError(message("an array or a number", type(value).__name__))
-    return Type(value.shape, supported(value.dtype))
+    traced = getattr(value, "type", None)
+    if isinstance(traced, Type):
+        return traced
+    raise DTypeError(message("an array or a number", type(value).__name__))
 
 
 def supported(dtype: Any) -> np.dtype[Any]:
     """The dtype itself if chainrule computes with it, in this machine's byte order."""
+    if isinstance(dtype, np.dtype) and dtype in SHORT_NAMES:
+        return dtype
     dtype = np.dtype(dtype).newbyteorder("=")
     if dtype not in SHORT_NAMES:
         known = ", ".join(d.name for d in SHORT_NAMES)

@@ -12,13 +12,14 @@ import numpy as np
 from chainrule.api.leaves import as_cotangent, as_differentiable, give, own, strip
 from chainrule.errors import ShapeError, TreeError, message
 from chainrule.ir.evaluate import evaluate
+from chainrule.ir.op import Traced
 from chainrule.numpy.array import Tracer
 from chainrule.ops.movement import full, zeros
 from chainrule.trace import stage
 from chainrule.transform.jvp import Forward
 from chainrule.transform.vjp import Tape, backward
 from chainrule.tree import LEAF, Structure, flatten, unflatten
-from chainrule.types import shape_of, type_of
+from chainrule.types import dtype_of, shape_of, type_of
 from chainrule.where import collecting_taps, user_location
 
 P = ParamSpec("P")
@@ -180,11 +181,9 @@ def _record(tape: Tape, f: Callable[..., Any], arguments: tuple[Any, ...]) -> Re
     leaves, structure = flatten(arguments)
     inputs: list[Any] = []
     slots: list[int | None] = []
-    names = structure.paths() if structure.size > 1 else [""]
-    kinds = structure.kinds()
-    for leaf, kind, path in zip(leaves, kinds, names, strict=True):
+    for place, (leaf, kind) in enumerate(zip(leaves, structure.kinds(), strict=True)):
         if kind == "param":
-            inputs.append(tape.input(own(as_differentiable(leaf, path))))
+            inputs.append(tape.input(own(as_differentiable(leaf, structure, place))))
             slots.append(inputs[-1].extra)
         else:
             inputs.append(leaf)
@@ -197,13 +196,13 @@ def _record(tape: Tape, f: Callable[..., Any], arguments: tuple[Any, ...]) -> Re
 def _is_scalar_loss(loss: Any, tape: Tape, has_aux: bool) -> bool:
     """Whether the loss depends on the arguments; an error where it is not one number."""
     pair = ", has_aux=True for a pair of loss and anything" if isinstance(loss, tuple) and not has_aux else ""
-    leaves, structure = flatten(loss)
+    structure = LEAF if isinstance(loss, Tracer) else flatten(loss)[1]
     if structure != LEAF:
         raise ShapeError(message("a scalar loss", structure, user_location(), f"returning one number{pair}"))
     if shape_of(strip(loss, tape)) != ():
         hint = "loss.mean() or loss.sum(), or cr.vjp for a Jacobian"
         raise ShapeError(message("a scalar loss", str(type_of(loss)), user_location(), hint))
-    as_differentiable(loss, "the loss")
+    as_differentiable(loss)
     return _slot(loss, tape) is not None
 
 
@@ -216,7 +215,10 @@ def _slot(x: Any, tape: Tape) -> int | None:
 
 
 def _one(loss: Any) -> Any:
-    return 1.0 if type(loss) is float else full.beside(loss, shape=(), value=1, dtype=type_of(loss).dtype.name)
+    """The cotangent of a loss by itself."""
+    if isinstance(loss, Traced):
+        return full.beside(loss, shape=(), value=1, dtype=loss.dtype.name)
+    return 1.0 if type(loss) is float else dtype_of(loss).type(1)
 
 
 def _present(ct: Any, like: Any) -> Any:
@@ -236,7 +238,7 @@ def _tangent_leaves(leaves: list[Any], structure: Structure, tangents: tuple[Any
         if given != child:
             raise TreeError(message(f"a tangent like its primal, {child}", given, user_location()))
         dots.extend(found)
-    return [None if d is None else as_cotangent(d, as_differentiable(x, ""), "tangent") for d, x in zip(dots, leaves, strict=True)]
+    return [None if d is None else as_cotangent(d, as_differentiable(x), "tangent") for d, x in zip(dots, leaves, strict=True)]
 
 
 def _argument(number: int, count: int, f: Callable[..., Any]) -> int:

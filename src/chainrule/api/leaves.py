@@ -11,7 +11,8 @@ from chainrule.errors import DTypeError, ShapeError, message
 from chainrule.ir.op import Trace, Traced, tracing
 from chainrule.numpy.array import Tracer
 from chainrule.numpy.draft import settled
-from chainrule.types import shape_of, type_of
+from chainrule.tree import LEAF, Structure
+from chainrule.types import FLOATS, dtype_of, shape_of, type_of
 from chainrule.where import user_location
 
 
@@ -44,12 +45,13 @@ def give(values: Iterable[Any], held: Iterable[Any] = ()) -> list[Any]:
     return given
 
 
-def as_differentiable(x: Any, path: str) -> Any:
-    """x itself if derivatives by it have a meaning; an error that names it and what to write instead."""
-    type = type_of(x)
-    if type.is_float:
+def as_differentiable(x: Any, structure: Structure = LEAF, place: int = 0) -> Any:
+    """x, leaf number `place` of a tree, if derivatives by it have a meaning; an error that names it if not."""
+    if (dtype_of(x) if isinstance(x, (np.ndarray, np.generic, float)) else type_of(x).dtype) in FLOATS:
         return x
-    name = f" for `{path}`" if path else ""
+    type = type_of(x)
+    path = structure.paths()[place]
+    name = f" for `{path}`" if structure.size > 1 else ""
     if not isinstance(x, (np.ndarray, np.generic, Traced)):
         hint = f"{float(x)!r}"
         raise DTypeError(f"expected a float{name}, got {x.__class__.__name__} {x!r}; write {hint} at {user_location()}")
