@@ -134,13 +134,11 @@ def _bell(x: Any, height: float) -> Any:
 
 SLOPE: Final = 2 / math.sqrt(math.pi)
 
-erf = special_op(
-    "erf", _in_blocks(_erf), Partials(lambda x: _bell(x, SLOPE)), "the error function of x", Domain(-1.5, 1.5)
-)
+erf = special_op("erf", _in_blocks(_erf), Partials(lambda x: _bell(x, SLOPE)), "the error function of x")
 erfc = special_op(
     "erfc",
     _in_blocks(_erfc),
     Partials(lambda x: _bell(x, -SLOPE)),
     "1 - erf(x), precise where it is small",
-    Domain(-1.5, 8.0),
+    Domain(-4.0, 8.0),
 )

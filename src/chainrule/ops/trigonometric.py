@@ -68,9 +68,7 @@ arctan2 = scalar_op(
 
 sinh = scalar_op("sinh", np.sinh, Partials(lambda x: cosh(x)), "(e ** x - e ** -x) / 2")
 cosh = scalar_op("cosh", np.cosh, Partials(lambda x: sinh(x)), "(e ** x + e ** -x) / 2")
-tanh = scalar_op(
-    "tanh", np.tanh, Partials(lambda out: 1 - square(out)), "sinh x / cosh x", Domain(-2.0, 2.0), more=INTEGERS
-)
+tanh = scalar_op("tanh", np.tanh, Partials(lambda out: 1 - square(out)), "sinh x / cosh x", more=INTEGERS)
 arcsinh = scalar_op("arcsinh", np.arcsinh, Partials(lambda x: divide(1.0, hypot(x, 1.0))), "log(x + sqrt(x ** 2 + 1))")
 arccosh = scalar_op(
     "arccosh",

@@ -7,7 +7,7 @@ pole, a kink or an end of the domain nearby does no harm. Weights: Fornberg (198
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -35,10 +35,9 @@ def difference(
     at a kink the result is the mean of both sides and the error at least half the jump.
     """
     derivative, error, moves = np.array(np.nan), np.array(np.inf), np.array(False)
-    steps = STEPS if longest <= 1 else (STEPS[0] * longest, *STEPS)
     middle = function(0.0)
     with np.errstate(all="ignore"):
-        for step in steps:
+        for step in _steps(longest):
             found, doubt, moved = _stencil(function, middle, step, precision)
             moves = moves | moved  # no change at all is no doubt, unless a longer step made one
             doubt = np.where(moves | np.isinf(doubt), doubt, 0)
@@ -47,6 +46,13 @@ def difference(
             if _largest(error) <= SETTLED * _largest(derivative):
                 break
     return derivative, error
+
+
+def _steps(longest: float) -> Iterator[float]:
+    while longest > 1:
+        yield STEPS[0] * longest
+        longest /= 10
+    yield from STEPS
 
 
 def _stencil(
@@ -90,8 +96,8 @@ def jacobian(
 ) -> tuple[Array, Array]:
     """The derivative of a flat array by every element of x, a column for each, and the estimated errors.
 
-    Element i of x is moved by up to an eighth of max(1, |x[i]|) to both sides, and if that is no good by up to an
-    eighth of `reach[i]`. `places` are those of the flat elements that are wanted, where not all are.
+    Element i of x is moved by up to an eighth of max(1, |x[i]| / 10) to both sides, and if that is no good by less,
+    down to an eighth of `reach[i]` and below. `places` are the flat elements that are wanted, where not all are.
     """
     columns: list[Array] = []
     errors: list[Array] = []
@@ -104,7 +110,7 @@ def jacobian(
             new[i] += t * float(far[i])
             return function(new.reshape(x.shape))
 
-        found, doubt = difference(moved, precision, max(1.0, abs(float(flat[i]))) / float(far[i]))
+        found, doubt = difference(moved, precision, max(1.0, 0.1 * abs(float(flat[i]))) / float(far[i]))
         columns.append(found / far[i])
         errors.append(doubt / far[i])
     if not columns:

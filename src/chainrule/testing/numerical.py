@@ -38,7 +38,7 @@ def numerical_grad(f: Callable[..., Any], *args: Any, argnums: int = 0) -> Any:
 
     Each element is moved alone, by steps as in `numerical_jvp` and, where those meet a pole or an end of the domain, by
     smaller ones relative to |x|. A smooth function comes out to about 1e-10 of each element, to 1e-9 next to a pole. It
-    is called 9 times an element, at most 49 times.
+    is called 9 times an element, more often near a pole or a kink.
     """
     out, result = flatten(f(*args))
     if result != LEAF or np.shape(out[0]) != ():
