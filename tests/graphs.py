@@ -187,8 +187,8 @@ def arguments(graph: Graph, seed: int, special: bool, order: str = "C") -> list[
         if special:
             picks = rng.choice([np.inf, -np.inf, np.nan, 0.0, -0.0, 1.0], value.shape)
             array = np.where(rng.random(value.shape) < 0.3, picks, array)
-        if value.dtype.kind == "i":
-            array = np.nan_to_num(array, posinf=7, neginf=-7)
+        if value.dtype.kind in "iu":
+            array = np.abs(np.nan_to_num(array, posinf=7, neginf=-7))
         cast: Any = np.asarray(array, value.dtype, order="F" if order == "F" else "C")
         found.append(cast.item() if value.type.weak else cast)
     return found

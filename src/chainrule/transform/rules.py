@@ -230,6 +230,12 @@ def _undone_by(op: Op) -> Callable[[Value], Outcome]:
     return lambda x: _below(x) if _of(op, x) else None
 
 
+def _size_of_negative(x: Value) -> Outcome:
+    if not _of(ops.negative, x) or x.dtype.kind == "u":
+        return None  # an unsigned -x is a large number
+    return Apply(ops.absolute, (_below(x),), {})
+
+
 def _without(inner: Op, op: Op) -> Callable[[Value], Outcome]:
     """The rule of an operation `op` whose result is the same without `inner` before it."""
     return lambda x: Apply(op, (_below(x),), {}) if _of(inner, x) else None
@@ -268,7 +274,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(ops.subtract, "x - 0 = x", _minus_zero),
     Rule(ops.subtract, "x - (-y) = x + y", _minus_negative),
     Rule(ops.negative, "-(-x) = x", _undone_by(ops.negative)),
-    Rule(ops.absolute, "|-x| = |x|", _without(ops.negative, ops.absolute)),
+    Rule(ops.absolute, "|-x| = |x|", _size_of_negative),
     Rule(ops.absolute, "| |x| | = |x|", _without(ops.absolute, ops.absolute)),
     Rule(ops.square, "(-x)^2 = x^2", _without(ops.negative, ops.square)),
     Rule(ops.logical_not, "not not x = x, of booleans", _undone_by(ops.logical_not)),
