@@ -78,7 +78,7 @@ class _Writer:
         pending = [value]
         while pending:
             current = pending[-1]
-            missing = [v for v in current.node.inputs if v not in self.known]
+            missing = [v for v in _operands(current) if v not in self.known]
             if current in self.known or not missing:
                 pending.pop()
                 if current not in self.known:
@@ -88,7 +88,7 @@ class _Writer:
         return self.known[value]
 
     def _write(self, value: Value) -> None:
-        text = _expression(value, [self.known[v] for v in value.node.inputs])
+        text = _expression(value, [self.known[v] for v in _operands(value)])
         if value in self.shared and len(text.text) > 12 and value.node.op is not CONSTANT:
             name = next(self.letters, f"%{value.node.serial}")
             self.definitions.append(f"{name} = {text.text}")
@@ -96,9 +96,36 @@ class _Writer:
         self.known[value] = text
 
 
+def _operands(value: Value) -> tuple[Value, ...]:
+    """The values that an expression is written with: the node's inputs, of a softmax what it is taken of."""
+    of = _softmax_of(value)
+    return value.node.inputs if of is None else (of,)
+
+
+def _softmax_of(value: Value) -> Value | None:
+    """x where the value is exp(x - logsumexp(x)) divided by its sum, as in the derivative of logsumexp; else None."""
+    parts, *rest = value.node.inputs if value.node.op.name == "divide" else (None,)
+    if parts is None or parts.node.op.name != "select" or behind(rest[0]).node.inputs != (parts,):
+        return None
+    exponential = parts.node.inputs[2].node
+    if exponential.op.name != "exp" or exponential.inputs[0].node.op.name != "subtract":
+        return None
+    x, level = exponential.inputs[0].node.inputs
+    return x if behind(level).node.op.name == "logsumexp" and behind(level).node.inputs == (x,) else None
+
+
+def behind(value: Value) -> Value:
+    """The value behind operations that formulas do not show, such as reshape."""
+    while value.node.op.name in _TRANSPARENT:
+        value = value.node.inputs[0]
+    return value
+
+
 def _expression(value: Value, operands: list[Text]) -> Text:
     node = value.node
     name = node.op.name
+    if len(operands) < len(node.inputs):
+        return Text(f"softmax({operands[0].text})")
     if node.op is CONSTANT:
         return _constant(node.attrs["value"])
     if name in _TRANSPARENT and operands:
@@ -120,7 +147,8 @@ def _expression(value: Value, operands: list[Text]) -> Text:
             return Text(f"{operands[0].within(_ATOM)}[{', '.join(operand.text for operand in operands[1:])}]")
         case "scatter_add":
             target, update, *places = operands
-            return _infix("+", _SUM, target, Text(f"{update.within(_PRODUCT)} at [{', '.join(p.text for p in places)}]"))
+            put = Text(f"{update.within(_PRODUCT)} at [{', '.join(p.text for p in places)}]", _PRODUCT)
+            return _infix("+", _SUM, target, put)
         case "sum":
             axes = "" if not value.shape else "".join(str(axis) for axis in node.attrs["axes"]).translate(_SUBSCRIPTS)
             return Text(f"Σ{axes} {operands[0].within(_PRODUCT)}", _PREFIX)
@@ -139,6 +167,14 @@ def _constant(value: Any) -> Text:
 
 
 def _infix(sign: str, binds: int, left: Text, right: Text) -> Text:
+    """The operation as it is written by hand: without a factor 1 or a summand 0, and with a - b for a + -b."""
+    neutral = {"*": "1", "+": "0"}.get(sign)
+    if left.text == neutral:
+        return right
+    if right.text == neutral or (sign == "/" and right.text == "1"):
+        return left
+    if sign == "+" and right.within(binds).startswith("-"):
+        return Text(f"{left.within(binds)} - {right.within(binds)[1:]}", binds)
     # the right operand of - and / needs brackets at equal strength, and a product of products reads better without
     tighter = binds + 1 if sign in "-/%//" or binds == _COMPARE else binds
     return Text(f"{left.within(binds)} {sign} {right.within(tighter)}", binds)

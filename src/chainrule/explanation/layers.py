@@ -13,7 +13,7 @@ from chainrule.api.derivatives import value_and_grad, vjp
 from chainrule.api.jit import graph
 from chainrule.api.values import value
 from chainrule.errors import ShapeError, message
-from chainrule.explanation.formula import formulas
+from chainrule.explanation.formula import behind, formulas
 from chainrule.ir.cost import Cost
 from chainrule.ir.graph import Graph, reachable
 from chainrule.numpy.array import Tracer
@@ -186,7 +186,7 @@ def _reused(joint: Graph, names: list[str]) -> tuple[str, ...]:
     """What the backward part reads of the inputs and of the forward part, by name or operation."""
     forward = set(reachable(joint.outputs[:1]))
     backward_nodes = [node for node in joint.nodes if node not in forward]
-    read = {value for node in backward_nodes for value in node.inputs}
+    read = {behind(value) for node in backward_nodes for value in node.inputs}
     found = [name for name, value in zip(names, joint.inputs, strict=True) if value in read and name != "dy"]
     computed = [value for node in joint.nodes if node in forward for value in node.results if value in read]
     return (*found, *("y" if value is joint.outputs[0] else value.node.op.name for value in computed if value.node.inputs))
