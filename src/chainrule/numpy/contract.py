@@ -36,10 +36,13 @@ def matmul(x1: Any, x2: Any) -> Any:
     last, first = len(m) - 1, max(len(n) - 2, 0)
     if m[last] != n[first]:
         raise _misfit("equal lengths along the last axis of x and the last but one of y in x @ y", "@", x, y)
-    if last < 2 and len(n) < 3:
+    if last == 0 or first == 0:  # one is a vector, or y is one matrix: no axes to pair
         return dot_general(x, y, contract=((last,), (first,)), batch=NONE)
+    if m[:-2] == n[:-2]:
+        batch = tuple(range(last - 1))
+        return dot_general(x, y, contract=((last,), (first,)), batch=(batch, batch))
     _check_batch(x, y, m[:-2], n[:-2], "@")
-    return apply(_VECTOR_MATRIX if last == 0 else _MATRIX_VECTOR if len(n) == 1 else _MATRICES, [x, y])
+    return apply(_MATRICES, [x, y])
 
 
 def _misfit(expected: str, sign: str, x: Any, y: Any, hint: str = "") -> ShapeError:

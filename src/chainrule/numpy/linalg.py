@@ -12,7 +12,6 @@ from chainrule.numpy.contract import matmul, tensordot, vecdot
 from chainrule.numpy.contract import outer as outer_of_any
 from chainrule.numpy.convert import as_array, as_dtype
 from chainrule.numpy.einsum import einsum
-from chainrule.numpy.reduce import root
 from chainrule.ops import arithmetic, movement
 from chainrule.ops import reduction as ops
 from chainrule.ops.exponential import power
@@ -72,7 +71,7 @@ def _floating(x: Any) -> Any:
 
 def _vector_norm(x: Any, ord: float, axes: tuple[int, ...], keepdims: bool) -> Any:
     if ord == 2:
-        out = root(ops.sum_(arithmetic.square(x), axes=axes))
+        out = ops.norm(x, axes=axes)
     elif ord == 0:
         out = ops.sum_(as_dtype(arithmetic.not_equal(x, 0), dtype_of(x)), axes=axes)
     elif ord in (1, math.inf, -math.inf):

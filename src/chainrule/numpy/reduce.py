@@ -195,21 +195,9 @@ def var(
 
     `mean` is the mean where it is known already, with the axes kept.
     """
-    if correction is not None:
-        if ddof != 0:
-            raise ShapeError(message("one of ddof= and correction=", "both", user_location()))
-        ddof = correction
-    x = as_array(a, dtype)
-    x = x if dtype_of(x).kind == "f" else as_dtype(x, FLOAT64)
-    axes = axes_of(len(x.shape), axis)
-    centre = ops.expanded(_mean(x, axes, where), x, axes) if mean is None else as_array(mean)
-    squares = arithmetic.square(arithmetic.subtract(x, centre))
-    total = _applied(ops.sum_, _masked(squares, where, 0), axes, keepdims)
-    count = _count(x, axes, where, total)
-    if type(count) is int:
-        return arithmetic.divide(total, count - ddof if count > ddof else 0)
-    freedom = arithmetic.maximum(arithmetic.subtract(count, ddof), 0)
-    return arithmetic.divide(total, ops.expanded(freedom, x, axes) if keepdims else freedom)
+    x, axes, freedom = _distances(a, axis, dtype, where, mean, _freedom(ddof, correction))
+    out = arithmetic.divide(ops.sum_(arithmetic.square(x), axes=axes), freedom)
+    return ops.expanded(out, x, axes) if keepdims else out
 
 
 def std(
@@ -224,13 +212,36 @@ def std(
     correction: float | None = None,
 ) -> Any:
     """The square root of `var`. Where all elements are equal its derivative, a cone's tip, is 0, as that of abs."""
-    return root(var(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=where, mean=mean, correction=correction))
+    x, axes, freedom = _distances(a, axis, dtype, where, mean, _freedom(ddof, correction))
+    out = arithmetic.divide(ops.norm(x, axes=axes), arithmetic.sqrt(as_dtype(freedom, dtype_of(x))))
+    return ops.expanded(out, x, axes) if keepdims else out
 
 
-def root(square: Any) -> Any:
-    """The square root of a sum of squares, with the derivative 0 where it is 0."""
-    flat = arithmetic.equal(square, 0)
-    return arithmetic.select(flat, 0.0, arithmetic.sqrt(arithmetic.select(flat, 1.0, square)))
+def _freedom(ddof: float, correction: float | None) -> float:
+    if correction is None:
+        return ddof
+    if ddof != 0:
+        raise ShapeError(message("one of ddof= and correction=", "both", user_location()))
+    return correction
+
+
+def _distances(a: Any, axis: Axis, dtype: Any, where: Any, mean: Any, less: float) -> tuple[Any, Axes, Any]:
+    """The distances from the mean, 0 where a mask leaves elements out; the axes; and the count less some freedom."""
+    x = _float(a, dtype)
+    axes = axes_of(len(x.shape), axis)
+    centre = ops.expanded(_mean(x, axes, where), x, axes) if mean is None else as_array(mean)
+    count = _count(x, axes, where, x)
+    if type(count) is int:
+        freedom = count - less if count > less else 0
+    else:
+        freedom = arithmetic.maximum(arithmetic.subtract(count, less), 0)
+    return _masked(arithmetic.subtract(x, centre), where, 0), axes, freedom
+
+
+def _float(a: Any, dtype: Any = None) -> Any:
+    """The array in a floating point dtype: float64 where it has none."""
+    x = as_array(a, dtype)
+    return x if dtype_of(x).kind == "f" else as_dtype(x, FLOAT64)
 
 
 def average(a: Any, axis: Axis = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False) -> Any:
@@ -238,8 +249,7 @@ def average(a: Any, axis: Axis = None, weights: Any = None, returned: bool = Fal
 
     With `returned` also the sum of the weights. Weights that sum to zero give what a division by zero gives.
     """
-    x = as_array(a)
-    x = x if dtype_of(x).kind == "f" else as_dtype(x, FLOAT64)
+    x = _float(a)
     axes = axes_of(len(x.shape), axis)
     ones = movement.full.beside(x, shape=(), value=1, dtype=dtype_of(x).name)
     share = movement.broadcast_to(
@@ -265,8 +275,7 @@ def _lined_up(weights: Any, shape: Shape, axes: Axes) -> Any:
 
 def logsumexp(a: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     """log(sum(exp(a))) along `axis` without overflow; -inf where there is nothing, or nothing but -inf."""
-    x = as_array(a)
-    x = x if dtype_of(x).kind == "f" else as_dtype(x, FLOAT64)
+    x = _float(a)
     return _applied(ops.logsumexp, x, axes_of(len(x.shape), axis), keepdims)
 
 

@@ -14,7 +14,19 @@ import numpy as np
 from chainrule.errors import DTypeError, ShapeError, message
 from chainrule.ir.kinds import Case, Domain, Linear, Reduce, Tangent, Weighted
 from chainrule.ir.op import Op
-from chainrule.ops.arithmetic import cast, divide, greater, isnan, less, logical_not, select, strong_mul
+from chainrule.ops.arithmetic import (
+    cast,
+    divide,
+    equal,
+    greater,
+    isnan,
+    less,
+    logical_not,
+    reciprocal,
+    select,
+    strong_mul,
+    zero,
+)
 from chainrule.ops.exponential import exp
 from chainrule.ops.identity import stop_gradient
 from chainrule.ops.movement import broadcast_to, concatenate, flip, full, inverse, part, reshape, transpose
@@ -67,6 +79,12 @@ def _filled(name: str, x: Type, axes: Axes) -> Shape:
         got = f"{x} along {list(axes)}"
         raise ShapeError(message(f"at least one element to take the {name} of", got, user_location(), hint))
     return out
+
+
+def _floating(what: str, x: Type) -> Type:
+    if not x.is_float:
+        raise DTypeError(message(f"floating point numbers for {what}", x, user_location(), "x.astype(np.float32)"))
+    return x
 
 
 def _distinct_case(shape: Shape, attrs: dict[str, Any]) -> Case:
@@ -241,13 +259,41 @@ def _logic(name: str, ufunc: np.ufunc, doc: str) -> Op:
 any_ = _logic("any", np.logical_or, "whether an element along `axes` is true; false of none")
 all_ = _logic("all", np.logical_and, "whether every element along `axes` is true; true of none")
 
+# --- the length of a vector -------------------------------------------------------------------------------------------
+
+
+def _direction(out: Any, x: Any, *, axes: Axes) -> Any:
+    """x divided by its norm; 0 where that is 0."""
+    flat = equal(out, 0)
+    inverse_norm = select(flat, zero(out), reciprocal(select(flat, dtype_of(out).type(1), out)))
+    return x * expanded(inverse_norm, x, axes)
+
+
+def _infer_norm(x: Type, *, axes: Axes) -> Type:
+    return Type(_reduced(x, axes), _floating("the norm", x).dtype)
+
+
+def _norm_numpy(x: Any, *, axes: Axes) -> Any:
+    if dtype_of(x).kind != "f":
+        raise TypeError("the norm of integers")
+    return np.sqrt(np.add.reduce(np.square(x), axis=axes))
+
+
+norm = Op(
+    "norm",
+    _infer_norm,
+    _norm_numpy,
+    Weighted(_direction),
+    Reduce("hypot"),
+    AXES_CASES[:3],
+    "the square root of the sum of squares along `axes`; the derivative at 0, a cone's tip, is 0 as that of abs",
+)
+
 # --- the logarithm of a sum of exponentials ---------------------------------------------------------------------------
 
 
 def _infer_logsumexp(x: Type, *, axes: Axes) -> Type:
-    if not x.is_float:
-        raise DTypeError(message("floating point numbers in logsumexp", x, user_location(), "x.astype(np.float32)"))
-    return Type(_reduced(x, axes), x.dtype)
+    return Type(_reduced(x, axes), _floating("logsumexp", x).dtype)
 
 
 def _logsumexp_numpy(x: Any, *, axes: Axes) -> Any:
