@@ -11,11 +11,15 @@ import pytest
 import chainrule as cr
 
 W = np.array([1.0, 2.0])
+POINT = np.array([0.2, 0.9])
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "quotient": lambda x: (np.sin(x) / W).sum(),
     "matrix product": lambda x: np.tanh(x @ W),
     "loop": lambda x: cr.scan(lambda h, _: (np.sin(h) * x / W, None), x, length=3)[0].sum(),
     "loop over the array": lambda x: cr.scan(lambda h, w: (np.sin(h) * w, h / w), x, W)[1].sum(),
+    "gradient by a plain array": lambda x: np.sin(
+        cr.grad(lambda y: cr.scan(lambda h, _: (np.sin(h * x) * y / W, None), y, length=2)[0].sum())(POINT) * x
+    ).sum(),
     "staged function inside": lambda x: (x * cr.jit(cr.grad(lambda y: (y**2 / W).sum()))(x)).sum(),
 }
 DERIVATIVES: dict[str, Callable[..., Any]] = {

@@ -10,6 +10,8 @@ from loop_programs import Loop, all_grads, close, directions, paired, slope, tot
 
 from chainrule.api.control import fori_loop, scan
 from chainrule.api.derivatives import grad, jvp, value_and_grad, vjp
+from chainrule.api.jit import jit
+from chainrule.api.values import tap
 from chainrule.ops.arithmetic import select
 from chainrule.ops.exponential import exp
 from chainrule.ops.identity import stop_gradient
@@ -136,3 +138,34 @@ def test_a_counted_loop_in_both_modes() -> None:
     close(jvp(power, (x,), (1.0,))[1], 720 * x**5, 1e-13)
     close(grad(grad(power))(x), 3600 * x**4, 1e-13)
     close(grad(by_hand)(x), grad(power)(x), 1e-14)
+
+
+def test_a_tap_in_a_loop_gives_the_gradient_of_every_iteration() -> None:
+    def run(loop: Loop, w: Any) -> Any:
+        def step(h: Any, _: Any) -> Any:
+            h = tap(sin(h * w), "h")
+            return h, tap(h * w, "y")
+
+        h, ys = loop(step, np.array([0.3, 0.4]), length=3)
+        return total(h) + total(ys)
+
+    w = np.array([1.2, 0.7])
+    value, gradient, taps = value_and_grad(lambda w: run(scan, w), taps=True)(w)
+    expected = value_and_grad(lambda w: run(unrolled, w), taps=True)(w)
+    close((value, gradient), expected[:2], 1e-14)
+    for name in ("h", "y"):
+        one_by_one = [expected[2][f"{name}{suffix}"] for suffix in ("", "#2", "#3")]
+        close(taps[name], np.stack(one_by_one), 1e-14)
+
+
+def test_taps_in_loops_in_loops_and_in_staged_gradients() -> None:
+    def run(w: Any) -> Any:
+        def outer(h: Any, _: Any) -> Any:
+            return scan(lambda g, _: (tap(g * w, "g"), None), h, length=2)[0], None
+
+        return total(scan(outer, np.array([0.3, 0.4]), length=3)[0])
+
+    w = np.array([1.2, 0.7])
+    taps = value_and_grad(run, taps=True)(w)[2]
+    close(taps["g"], np.stack([w ** (5 - k) for k in range(6)]).reshape(3, 2, 2), 1e-13)
+    close(jit(value_and_grad(run, taps=True))(w)[2], taps, 1e-13)

@@ -22,8 +22,8 @@ from chainrule.ops.movement import zeros
 from chainrule.transform.bodies import FirstPart, Flags, Layout, first_part
 from chainrule.transform.pulled import Pulled, Taped, pull_body, tape_body
 from chainrule.transform.pushed import push, push_apart, until_all_carried
-from chainrule.transform.vjp import LOOPS, LoopRule
-from chainrule.types import type_of
+from chainrule.transform.vjp import LOOPS, LoopRule, Run
+from chainrule.types import Type, type_of
 
 T = TypeVar("T")
 
@@ -81,11 +81,15 @@ class Halves:
 
 def forward(
     values: Sequence[Any], tracked: Flags, *, body: Graph, consts: int, carry: int, length: int, reverse: bool
-) -> tuple[Sequence[Any], Sequence[Any], Sequence[bool]]:
-    """The results of a loop, what the way back reads, and which results depend on the tracked operands."""
+) -> Run:
+    """The results of a loop, what the way back reads, and which results depend on the tracked operands.
+
+    A tap in the body is one tap of the loop, all iterations stacked.
+    """
     halves = _halves(body, tracked, Layout(consts, carry, len(body.outputs)))
     outs, kept = halves.first.run(values, length, reverse)
-    return outs, kept, halves.taped.moving
+    taps = tuple([(name, Type((length, *type.shape), type.dtype)) for name, _, type in halves.taped.taps])
+    return Run(outs, kept, halves.taped.moving, taps)
 
 
 def pull(
@@ -99,9 +103,9 @@ def pull(
     length: int,
     reverse: bool,
 ) -> list[Any]:
-    """The cotangents of a loop's operands, by a loop in the other direction."""
+    """The cotangents of a loop's operands and then of its taps, by a loop in the other direction."""
     layout = Layout(consts, carry, len(body.outputs))
-    tracked = tuple([meta is not None for meta in metas])
+    tracked = tuple([meta is not None for meta in metas[: len(body.inputs)]])
     halves = _halves(body, tracked, layout)
     present = tuple([ct is not None and moves for ct, moves in zip(cts, halves.taped.moving, strict=True)])
     found: list[Any] = [None] * len(metas)
@@ -115,8 +119,8 @@ def pull(
     back = [zeros(types[consts + i], beside) if cts[i] is None else cts[i] for i in pulled.carried]
     sums = [zeros(types[i], beside) for i in pulled.summed]
     xs = [*(residuals[places[i]] for i in pulled.stacked), *(cts[i] for i in pulled.ys)]
-    counts = {"consts": len(fixed), "carry": len(back) + len(sums)}
-    out = scan(*fixed, *back, *sums, *xs, body=pulled.body, length=length, reverse=not reverse, **counts)
+    attrs = {"consts": len(fixed), "carry": len(back) + len(sums), "length": length, "reverse": not reverse}
+    out = scan(*fixed, *back, *sums, *xs, body=pulled.body, **attrs)
     owners = (*(consts + i for i in pulled.carried), *pulled.summed, *pulled.xs)
     for i, ct in zip(owners, out, strict=True):
         found[i] = ct

@@ -35,6 +35,11 @@ class Taped:
     tracked: Flags  # of the inputs, carries by repetition
     kept: tuple[Type, ...]
     steady: Flags  # of the kept values
+    taps: tuple[tuple[str, int, Type], ...]  # name, slot, and type in one iteration
+
+    def operands(self) -> tuple[range, range, range]:
+        """The places of constants, carry, and xs with the taps behind them: what has a cotangent in each iteration."""
+        return self.layout.operands(len(self.inputs) + len(self.taps))
 
     @property
     def moving(self) -> Flags:
@@ -58,6 +63,7 @@ def _tape_once(body: Graph, tracked: Flags, layout: Layout) -> Taped:
     kept: dict[Value, Place] = {}
     slots: list[int] = []
     entries: list[Entry] = []
+    taps: list[tuple[str, int, Type]] = []
     count: list[int] = []
 
     def loosen(x: Any) -> Any:
@@ -72,6 +78,7 @@ def _tape_once(body: Graph, tracked: Flags, layout: Layout) -> Taped:
         outs = evaluate(body, inputs)
         slots.extend([out.extra if is_of(out, tape) else -1 for out in outs])
         entries.extend([_change(entry, loosen, Tracer) for entry in tape.entries])
+        taps.extend(tape.taps)
         count.append(tape.slots)
         values = [out.value if is_of(out, tape) else out for out in outs]
         return [*values, *(Tracer(args[0].trace, value) for value in kept)]
@@ -89,6 +96,7 @@ def _tape_once(body: Graph, tracked: Flags, layout: Layout) -> Taped:
         tracked,
         tuple([kept_type(value, steady) for value in kept]),
         tuple([value.node in steady for value in kept]),
+        tuple(taps),
     )
 
 
@@ -118,7 +126,7 @@ class Pulled:
     carried: tuple[int, ...]  # carries, by their places among the results
     summed: tuple[int, ...]  # constants
     ys: tuple[int, ...]  # ys whose cotangents are read
-    xs: tuple[int, ...]  # operands scanned over that get a cotangent
+    xs: tuple[int, ...]  # operands scanned over, and after all operands taps, that get a cotangent
 
 
 def pull_body(taped: Taped, present: Flags) -> Pulled:
@@ -135,7 +143,7 @@ def pull_body(taped: Taped, present: Flags) -> Pulled:
 
 def _pull_once(taped: Taped, carried: tuple[int, ...], ys: tuple[int, ...]) -> Pulled:
     layout = taped.layout
-    fixed, _, xs = layout.operands(len(taped.inputs))
+    fixed, _, xs = taped.operands()
     sums = [i for i in fixed if taped.tracked[i]]
     got: list[bool] = []
 
@@ -145,9 +153,8 @@ def _pull_once(taped: Taped, carried: tuple[int, ...], ys: tuple[int, ...]) -> P
         seeds = [(taped.outputs[i], next(rest)) for i in (*carried, *ys)]
         cts = _walk_back(taped, kept, seeds)
         got.extend([ct is not None for ct in cts])
-        new = [cts[layout.consts + i] for i in carried]
-        dots = zip(carried, new, strict=True)
-        back = [zeros(taped.graph.outputs[i], args[-1]) if ct is None else ct for i, ct in dots]
+        before = [(i, cts[layout.consts + i]) for i in carried]
+        back = [zeros(taped.graph.outputs[i], args[-1]) if ct is None else ct for i, ct in before]
         totals = [next(rest) + cts[i] if cts[i] is not None else next(rest) for i in sums]
         return [*back, *totals, *(cts[i] for i in xs if cts[i] is not None)]
 
@@ -158,7 +165,7 @@ def _pull_once(taped: Taped, carried: tuple[int, ...], ys: tuple[int, ...]) -> P
 
 
 def _walk_back(taped: Taped, kept: list[Any], seeds: list[tuple[int, Any]]) -> list[Any]:
-    """The cotangents of the body's inputs, None where there is none."""
+    """The cotangents of the body's inputs and of its taps, None where there is none."""
     beside = seeds[0][1]
 
     def fasten(x: Any) -> Any:
@@ -170,14 +177,15 @@ def _walk_back(taped: Taped, kept: list[Any], seeds: list[tuple[int, Any]]) -> l
     tape.slots = taped.slots
     tape.entries = [_change(entry, fasten, (Place, Node)) for entry in taped.entries]
     moving = [(slot, ct) for slot, ct in seeds if slot >= 0]
-    found = backward(tape, moving, [slot for slot in taped.inputs if slot >= 0])
-    return [found.get(slot) for slot in taped.inputs]
+    slots = [*taped.inputs, *(slot for _, slot, _ in taped.taps)]
+    found = backward(tape, moving, [slot for slot in slots if slot >= 0])
+    return [found.get(slot) for slot in slots]
 
 
 def _arranged(taped: Taped, graph: Graph, carried: tuple[int, ...], ys: tuple[int, ...], got: Flags) -> Pulled:
     """The walk back as a loop's body: inputs in a loop's order, without those that nothing reads."""
     layout = taped.layout
-    fixed, state, xs = layout.operands(len(taped.inputs))
+    fixed, state, xs = taped.operands()
     sums = [i for i in fixed if taped.tracked[i]]
     first, last = len(carried), len(carried) + len(sums)
     inputs = iter(graph.inputs)

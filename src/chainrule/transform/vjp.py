@@ -28,17 +28,25 @@ VALUE, TYPE = 1, 2  # what a rule may need of an input
 CONSTANT = -1  # the slot of a value that the inputs have no influence on
 
 
+class Run(NamedTuple):
+    """An operation that runs graphs, run for reverse mode."""
+
+    out: Sequence[Any]
+    residuals: Sequence[Any]
+    moving: Sequence[bool]  # which results the tracked inputs have an influence on
+    taps: Sequence[tuple[str, Type]]  # those inside, by name
+
+
 @dataclass(frozen=True)
 class LoopRule:
     """How an operation that runs graphs is differentiated.
 
-    `jvp(primals, dots, **attrs)` gives the results and their tangents; `forward(values, tracked, **attrs)` the results,
-    the residuals, and which results the tracked inputs move; `pull(cts, residuals, metas, **attrs)` the inputs'
-    cotangents.
+    `jvp(primals, dots, **attrs)` gives the results and their tangents; `forward(values, tracked, **attrs)` runs it;
+    `pull(cts, residuals, metas, **attrs)` gives the cotangents of the inputs, and after them those of the taps.
     """
 
     jvp: Callable[..., tuple[Any, Any]]
-    forward: Callable[..., tuple[Any, Sequence[Any], Sequence[bool]]]
+    forward: Callable[..., Run]
     pull: Callable[..., list[Any]]
 
 
@@ -77,10 +85,11 @@ class Tape(Trace):
         values: list[Any] = []
         slots: list[int] = []
         tracked = 0  # bit i: input i has a slot
-        plain = False
+        plain = nested = False
         for x in inputs:
             if isinstance(x, Tracer) and x.trace is self:
                 values.append(x.value)
+                nested = nested or isinstance(x.value, Tracer)
                 if x.extra >= 0:
                     tracked |= 1 << len(slots)
                 slots.append(x.extra)
@@ -88,7 +97,8 @@ class Tape(Trace):
                 values.append(x)
                 slots.append(CONSTANT)
                 plain = plain or isinstance(x, np.ndarray)
-        if plain:
+                nested = nested or isinstance(x, Tracer)
+        if plain and nested:
             values = list(entered(values))
         derivative = op.derivative
         moving: bool | Sequence[bool] = True
@@ -97,8 +107,12 @@ class Tape(Trace):
         metas = tuple([(shape_of(v), dtype_of(v)) if s >= 0 else None for v, s in zip(values, slots, strict=True)])
         if isinstance(derivative, Body):
             given = tuple([meta is not None for meta in metas])
-            out, residuals, moving = LOOPS[op.name].forward(values, given, **attrs)
+            out, residuals, moving, taps = LOOPS[op.name].forward(values, given, **attrs)
             residuals = tuple([_own(r) if any(r is x for x in inputs) else r for r in residuals])
+            for name, type in taps:  # in the entry's eyes further inputs: they get a cotangent
+                self.taps.append((name, self._new_slot(), type))
+                slots.append(self.taps[-1][1])
+                metas = (*metas, (type.shape, type.dtype))
             keeps_out = False
         else:
             out = op(*values, **attrs)
