@@ -68,6 +68,13 @@ EXAMPLES: tuple[tuple[str, str, Callable[[Any], Any], list[str]], ...] = (
         lambda x: broadcast_to(broadcast_to(x, shape=(1, 3, 17)), shape=(2, 3, 17)),
         ["broadcast_to"],
     ),
+    (
+        "broadcast_to",
+        "broadcast_to(reshape",
+        lambda x: broadcast_to(reshape(x, shape=(1, 1, 3, 17)), shape=(2, 1, 3, 17)),
+        ["broadcast_to"],
+    ),
+    ("full", "full(v, ())", lambda x: x * full.beside(x, shape=(), value=1, dtype="float64"), []),
     ("broadcast_to", "broadcast_to(full", lambda x: broadcast_to(splat(x, 2.0), shape=(2, 3, 17)), ["full"]),
     ("flip", "flip(x, ())", lambda x: flip(x, axes=()), []),
     ("flip", "flip(flip", lambda x: flip(flip(x, axes=(0, 1)), axes=(1, 0)), []),
@@ -131,6 +138,7 @@ STAYS: tuple[tuple[str, Callable[[Any], Any], int], ...] = (
     ("not not x of a float is a boolean", lambda x: ops.logical_not(ops.logical_not(x)), 2),
     ("merged axes that are split again", lambda x: reshape(reshape(x, shape=(51,)), shape=(17, 3)), 1),
     ("and at the same place", lambda x: reshape(reshape(x, shape=(51,)), shape=(3, 17)), 2),
+    ("a row made a column", lambda x: broadcast_to(reshape(x, shape=(3, 17, 1)), shape=(3, 17, 2)), 2),
     ("another flip", lambda x: flip(flip(x, axes=(0,)), axes=(1,)), 2),
     ("part of x", lambda x: slice_(x, starts=(0, 0), stops=(3, 16), steps=(1, 1)), 1),
 )

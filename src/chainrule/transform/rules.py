@@ -118,6 +118,16 @@ def _broadcast_twice(x: Value, *, shape: Shape) -> Outcome:
     return Apply(broadcast_to, (_below(x),), {"shape": shape}) if _of(broadcast_to, x) else None
 
 
+def _broadcast_anyway(x: Value, *, shape: Shape) -> Outcome:
+    if not _of(reshape, x) or x.shape != (1,) * (len(x.shape) - len(_below(x).shape)) + _below(x).shape:
+        return None
+    return Apply(broadcast_to, (_below(x),), {"shape": shape})
+
+
+def _number(*, shape: Shape, value: Any, dtype: str) -> Outcome:
+    return Apply(CONSTANT, (), {"value": np.dtype(dtype).type(value)}) if shape == () else None
+
+
 def _move_full(x: Value, *, shape: Shape) -> Outcome:
     return Apply(full, (), {**x.node.attrs, "shape": shape}) if _of(full, x) else None
 
@@ -251,7 +261,14 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(reshape, "reshape(full(v, s), t) = full(v, t)", _move_full, True),
     Rule(broadcast_to, "broadcast_to(x, shape of x) = x", _same_shape, True),
     Rule(broadcast_to, "broadcast_to(broadcast_to(x, s), t) = broadcast_to(x, t)", _broadcast_twice, True),
+    Rule(
+        broadcast_to,
+        "broadcast_to(reshape(x, (1, ...) and shape of x), t) = broadcast_to(x, t)",
+        _broadcast_anyway,
+        True,
+    ),
     Rule(broadcast_to, "broadcast_to(full(v, s), t) = full(v, t)", _move_full, True),
+    Rule(full, "full(v, ()) = constant(v)", _number, True),
     Rule(flip, "flip(x, ()) = x", _flip_nothing, True),
     Rule(flip, "flip(flip(x, a), a) = x", _flip_twice, True),
     Rule(slice_, "x[0:length:1] = x", _slice_all, True),
