@@ -243,6 +243,10 @@ class Tracer(Traced):
     __array_priority__ = 1000
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if not kwargs and method == "__call__" and self.trace.level >= 0:  # what it nearly always is
+            function = protocol.functions().get(ufunc)
+            if function is not None:
+                return function(*inputs)
         return protocol.call_ufunc(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
