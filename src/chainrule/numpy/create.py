@@ -212,7 +212,7 @@ def logspace(
     """`num` powers of the base, the exponents at equal distances from start to stop."""
     if not holds_traced(start, stop, base):
         return made(np.logspace(start, stop, num, endpoint, base, dtype, axis))
-    out = exponential.power(base, linspace(start, stop, num, endpoint, axis=axis))
+    out = exponential.power(as_array(base), linspace(start, stop, num, endpoint, axis=axis))
     return out if dtype is None else as_dtype(out, dtype)
 
 
@@ -222,8 +222,8 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
         return made(np.geomspace(start, stop, num, endpoint, dtype, axis))
     first, last = _as_float(start), _as_float(stop)
     sign = arithmetic.sign(first)
-    exponents = linspace(exponential.log(first * sign), exponential.log(last * sign), num, endpoint)
-    out = arithmetic.multiply(exponential.exp(exponents), sign)
+    ends = [exponential.log10(arithmetic.divide(end, sign)) for end in (first, last)]
+    out = arithmetic.multiply(exponential.power(10.0, linspace(*ends, num, endpoint)), sign)
     if num > 0:
         out[0] = first  # exactly
     if num > 1 and endpoint:

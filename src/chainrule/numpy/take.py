@@ -162,14 +162,14 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
 def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
     """The array without the parts at the indices `obj` (a number, a slice, integers, a mask) along an axis."""
     x, place = _flat_or_axis(arr, axis)
-    return taken(x, np.delete(np.arange(shape_of(x)[place]), obj), place)
+    return taken(x, np.delete(np.arange(shape_of(x)[place]), _known(obj)), place)
 
 
 @composition(np.insert)
 def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     """The array with values, cast to its dtype, put before the indices `obj` along an axis."""
     x, place = _flat_or_axis(arr, axis)
-    n = shape_of(x)[place]
+    n, obj = shape_of(x)[place], _known(obj)
     new = as_dtype(as_array(values), dtype_of(x))
     if np.ndim(obj) == 0 and not isinstance(obj, slice):  # one index: the values may be any number of parts
         new = movement.reshape(new, shape=(1,) * (len(shape_of(x)) - len(shape_of(new))) + shape_of(new))
@@ -189,6 +189,11 @@ def _moved(ndim: int, source: int, destination: int) -> tuple[int, ...]:
     order = [axis for axis in range(ndim) if axis != source]
     order.insert(destination, source)
     return tuple(order)
+
+
+def _known(obj: Any) -> Any:
+    """Indices of parts, which must have numbers, as NumPy takes them."""
+    return obj if isinstance(obj, slice) else _numbers(obj)
 
 
 def _flat_or_axis(a: Any, axis: int | None) -> tuple[Any, int]:
