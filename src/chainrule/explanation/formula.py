@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+
 from chainrule.ir.graph import CONSTANT, ArrayRef, Graph, Node, Value
 
 _ATOM, _POSTFIX, _PREFIX, _PRODUCT, _TIMES, _SUM, _COMPARE, _WHOLE = 8, 7, 6, 5, 4, 3, 2, 0
@@ -32,7 +34,7 @@ _LETTERS: Final = "abcdefghpqrstuvw"
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """An expression, how tightly its outermost operation binds, and the expression of its transpose if that is known."""
+    """An expression, how tightly its outermost operation binds, and the expression of its transpose if it is known."""
 
     text: str
     binds: int = _ATOM
@@ -163,7 +165,9 @@ def _expression(value: Value, operands: list[Text]) -> Text:
 
 
 def _constant(value: Any) -> Text:
-    return Text("const") if isinstance(value, ArrayRef) else Text(f"{value:g}" if isinstance(value, float) else str(value))
+    if isinstance(value, ArrayRef):
+        return Text("const")
+    return Text(f"{value:g}" if isinstance(value, (float, np.floating)) else str(value))
 
 
 def _infix(sign: str, binds: int, left: Text, right: Text) -> Text:
@@ -183,7 +187,7 @@ def _infix(sign: str, binds: int, left: Text, right: Text) -> Text:
 def _dot(node: Node, operands: list[Text]) -> Text:
     """A matrix product as it is written by hand; any other contraction by its subscripts."""
     x, y = node.inputs
-    (left,), (right,) = (node.attrs["contract"] if len(node.attrs["contract"][0]) == 1 else ((-1,), (-1,)))
+    (left,), (right,) = node.attrs["contract"] if len(node.attrs["contract"][0]) == 1 else ((-1,), (-1,))
     if node.attrs["batch"][0] or left < 0 or len(x.shape) > 2 or len(y.shape) > 2:
         return Text(f"einsum('{subscripts(node)}', {operands[0].text}, {operands[1].text})")
     first = _turned(operands[0]) if len(x.shape) == 2 and left == 0 else operands[0]

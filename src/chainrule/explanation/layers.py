@@ -30,7 +30,8 @@ class LayerLine:
     """What the chain rule did at one layer.
 
     `formula` is the layer's; `factors` the cotangents it passes on, by name (`x`, then its parameters), as formulas in
-    its own cotangent `dy`; `norms` their Euclidean norms, and that of `dy`; `reused` what the forward pass had computed.
+    its own cotangent `dy`; `norms` their Euclidean norms, and that of `dy`; `reused` what was there from the forward
+    pass.
     """
 
     path: str
@@ -62,8 +63,8 @@ class Explanation:
         table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         value, both = self.value_cost.multiply_adds, self.gradient_cost.multiply_adds
         ratio = f" ({both / value:.2f} times)" if value else ""
-        foot = f"loss {self.loss:.6g}; multiply-adds of the value {value:,}, of value and gradient together {both:,}{ratio}"
-        return "\n".join([*table, foot])
+        foot = f"loss {self.loss:.6g}; multiply-adds of the value {value:,}, of value and gradient together {both:,}"
+        return "\n".join([*table, foot + ratio])
 
 
 def explain(model: Any, loss: Callable[..., Any], x: Any, *targets: Any, file: TextIO | None = None) -> Explanation:
@@ -189,13 +190,14 @@ def _reused(joint: Graph, names: list[str]) -> tuple[str, ...]:
     read = {behind(value) for node in backward_nodes for value in node.inputs}
     found = [name for name, value in zip(names, joint.inputs, strict=True) if value in read and name != "dy"]
     computed = [value for node in joint.nodes if node in forward for value in node.results if value in read]
-    return (*found, *("y" if value is joint.outputs[0] else value.node.op.name for value in computed if value.node.inputs))
+    names = ["y" if value is joint.outputs[0] else value.node.op.name for value in computed if value.node.inputs]
+    return (*found, *names)
 
 
 def _replaced(leaves: list[Any], places: list[int], values: Sequence[Any]) -> list[Any]:
     replaced = list(leaves)
-    for place, value in zip(places, values, strict=True):
-        replaced[place] = value
+    for place, new in zip(places, values, strict=True):
+        replaced[place] = new
     return replaced
 
 
