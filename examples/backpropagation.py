@@ -8,6 +8,7 @@ deep the network is.
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -37,35 +38,33 @@ def random_layers(sizes, rng):
     ]
 
 
-def differences(f, x, step=1e-5):
-    """The gradient of f at x by central differences, one element after the other."""
-    gradient = np.empty_like(x)
-    for index in np.ndindex(x.shape):
-        moved = x.copy()
-        moved[index] = x[index] + step
-        above = f(moved)
-        moved[index] = x[index] - step
-        gradient[index] = (above - f(moved)) / (2 * step)
+def differences(f, arguments, place, step=1e-5):
+    """The gradient of f by one of its arguments, by central differences, one element after the other."""
+    gradient = np.empty_like(arguments[place])
+    for index in np.ndindex(gradient.shape):
+        moved = [x.copy() for x in arguments]
+        moved[place][index] = arguments[place][index] + step
+        above = f(*moved)
+        moved[place][index] = arguments[place][index] - step
+        gradient[index] = (above - f(*moved)) / (2 * step)
     return gradient
 
 
+def loss_from(layers_behind, target, A, b, x):
+    """The loss as a function of one layer: what comes before it enters by x alone."""
+    return loss([(A, b), *layers_behind], x, target)
+
+
 def check(sizes, rng):
-    """Prints, for every layer, how far the three derivatives are from finite differences."""
+    """Prints, for every layer, how far its three derivatives are from finite differences."""
     layers, x, target = random_layers(sizes, rng), rng.standard_normal(sizes[0]), rng.standard_normal(sizes[-1])
     value, grads, by_input = cr.value_and_grad(loss, taps=True)(layers, x, target)
     print(f"loss {value:.6f} of the network {' -> '.join(map(str, sizes))}\n")
-    print("layer     dL/dA_i     dL/db_i     dL/dx_i   distance from finite differences, relative")
+    print("layer     dL/dA_i     dL/db_i     dL/dx_i   relative distance from finite differences")
     for i, (A, b) in enumerate(layers):
-
-        def loss_with(A, b, x, i=i):  # of layer i: what comes before it enters through x alone
-            return loss([(A, b), *layers[i + 1 :]], x, target)
-
-        found = *grads[i], by_input[f"x_{i + 1}"]
-        expected = (
-            differences(lambda A: loss_with(A, b, x), A),
-            differences(lambda b: loss_with(A, b, x), b),
-            differences(lambda x: loss_with(A, b, x), x),
-        )
+        f = partial(loss_from, layers[i + 1 :], target)
+        found = (*grads[i], by_input[f"x_{i + 1}"])
+        expected = [differences(f, (A, b, x), place) for place in range(3)]
         errors = [np.linalg.norm(g - e) / np.linalg.norm(e) for g, e in zip(found, expected, strict=True)]
         print(f"{i + 1:5}", *(f"{error:11.1e}" for error in errors))
         if not max(errors) < 1e-7:
@@ -84,7 +83,7 @@ def count(width, depths, shown):
         if depth in shown:
             print(f"{depth:5} {value:12,} {both:20,}   {both / value:.2f}")
         if both > 3 * value:
-            raise SystemExit(f"depth {depth}: value and gradient take {both / value:.2f} times the value's multiply-adds")
+            raise SystemExit(f"depth {depth}: {both:,} multiply-adds are more than 3 times {value:,}")
     print(f"at most 3 times at each depth from {depths[0]} to {depths[-1]}")
 
 
