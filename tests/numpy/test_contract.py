@@ -76,7 +76,7 @@ def test_operators_and_numpy_reach_it() -> None:
         ((3, 5), (4, 3), r"try y @ x$"),
         ((3,), (4,), r"got f32\[3\] @ f32\[4\]"),
         ((), (4,), r"expected arrays with axes, got f32 @ f32\[4\] at .*; try x \* y for numbers"),
-        ((2, 3, 4), (3, 4, 5), r"axes in front of the matrices that broadcast, got f32\[2,3,4\] @ f32\[3,4,5\]"),
+        ((2, 3, 4), (3, 4, 5), r"axes in front that broadcast, got f32\[2,3,4\] @ f32\[3,4,5\]"),
     ],
 )
 def test_matmul_errors(x: Any, y: Any, text: str) -> None:
@@ -154,6 +154,21 @@ def test_many_vectors_and_matrices() -> None:
         check_both_modes(contract.matvec, *arrays(x, y))
 
 
+def test_cross() -> None:
+    for x, y, options in (
+        ((3,), (4, 3), {}),
+        ((4, 3), (2, 1, 3), {}),
+        ((3, 4), (4, 3), {"axisa": 0}),
+        ((3, 4), (2, 3, 4), {"axisa": 0, "axisb": 1, "axisc": 0}),
+        ((2, 3, 4), (2, 3, 4), {"axis": 1}),
+    ):
+        given = arrays(x, y)
+        check_same(lambda x, y: contract.cross(x, y, **options), lambda x, y: np.cross(x, y, **options), *given)  # noqa: B023
+        check_both_modes(lambda x, y: contract.cross(x, y, **options), *given)  # noqa: B023
+    with pytest.raises(ShapeError, match=r"three elements along the axes of both in cross, got f64\[2\] and f64\[2\]"):
+        contract.cross(np.ones(2), np.ones(2))
+
+
 def test_dtypes() -> None:
     for product in (contract.matmul, contract.dot, contract.inner, contract.kron, contract.vecdot):
         x, y = (RNG.integers(0, 5, size=(3, 3)) for _ in range(2))
@@ -184,7 +199,7 @@ def test_lists() -> None:
         (lambda x: contract.tensordot(x, x, ((0, 1), (0,))), r"equal lengths along axes \[0, 1\] and \[0\]"),
         (lambda x: contract.tensordot(x, x, (2, 0)), r"expected an axis from -2 to 1, got 2"),
         (lambda x: contract.vecdot(x, np.ones(2)), r"equal lengths along axis -1 in vecdot"),
-        (lambda x: contract.vecdot(x, np.ones((3, 3))), r"axes in front of the matrices that broadcast"),
+        (lambda x: contract.vecdot(x, np.ones((3, 3))), r"axes in front that broadcast"),
         (lambda x: contract.matvec(x, np.ones(2)), r"matrices, and vectors as long as their rows, in matvec"),
         (lambda x: contract.vecmat(np.ones(3), x), r"vectors, and matrices with columns as long, in vecmat"),
     ],

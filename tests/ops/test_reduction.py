@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from both_modes import check_both_modes
 
-from chainrule.api.derivatives import grad, vjp
+from chainrule.api.derivatives import grad, jvp, vjp
 from chainrule.api.jit import jit
 from chainrule.errors import DTypeError, ShapeError
 from chainrule.ir.op import Op
@@ -18,7 +18,7 @@ from chainrule.types import Type, type_of
 
 RNG = np.random.default_rng(2)
 X = RNG.normal(size=(2, 3, 2, 2))
-OVER_AXES = (ops.sum_, ops.prod, ops.max_, ops.min_, ops.logsumexp)
+OVER_AXES = (ops.sum_, ops.prod, ops.max_, ops.min_, ops.norm, ops.logsumexp)
 
 
 @pytest.mark.parametrize("op", OVER_AXES, ids=str)
@@ -47,7 +47,7 @@ def test_empty_axes(op: Op) -> None:
         with pytest.raises(ShapeError, match=rf"take the {op} of, got f64\[0,3\] along \[0\]"):
             jit(lambda x: op(x, axes=(0,)))(x)
         return
-    neutral = {"sum": 0, "prod": 1, "logsumexp": -np.inf, "any": False, "all": True}[op.name]
+    neutral = {"sum": 0, "prod": 1, "norm": 0, "logsumexp": -np.inf, "any": False, "all": True}[op.name]
     assert op(x, axes=(0,)).tolist() == [neutral] * 3
     if x.dtype != bool:
         assert grad(lambda x: ops.sum_(op(x, axes=(1,)), axes=(0,)))(x).shape == (0, 3)
@@ -63,8 +63,19 @@ def test_integers() -> None:
             assert out == (600 if op is ops.sum_ else 8_000_000) or dtype != "uint8"
     for op in (ops.max_, ops.min_):
         assert op(np.array([3, 1], np.uint8), axes=(0,)).dtype == np.uint8
-    with pytest.raises(DTypeError, match=r"expected floating point numbers in logsumexp, got i64\[3\]"):
-        ops.logsumexp(np.arange(3), axes=(0,))
+    for op in (ops.logsumexp, ops.norm):
+        with pytest.raises(DTypeError, match=r"expected floating point numbers for .*, got i64\[3\]"):
+            op(np.arange(3), axes=(0,))
+
+
+def test_the_tip_of_a_norm_has_no_slope_and_no_curvature() -> None:
+    x = np.array([[0.0, 0.0], [3.0, 4.0]])
+    assert ops.norm(x, axes=(1,)).tolist() == [0, 5]
+    slope = grad(lambda x: ops.sum_(ops.norm(x, axes=(1,)), axes=(0,)))
+    np.testing.assert_allclose(slope(x), [[0, 0], [0.6, 0.8]])
+    along = np.array([[1.0, 2.0], [4.0, -3.0]])
+    _, curvature = jvp(slope, (x,), (along,))
+    np.testing.assert_allclose(curvature, [[0, 0], [0.8, -0.6]])
 
 
 def test_nan_in_a_maximum_gives_no_nan_gradient() -> None:

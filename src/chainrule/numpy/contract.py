@@ -18,7 +18,7 @@ from chainrule.ops.contraction import dot_general
 from chainrule.types import Shape, type_of
 from chainrule.where import user_location
 
-__all__ = ["dot", "inner", "kron", "matmul", "matvec", "outer", "tensordot", "vdot", "vecdot", "vecmat"]
+__all__ = ["cross", "dot", "inner", "kron", "matmul", "matvec", "outer", "tensordot", "vdot", "vecdot", "vecmat"]
 
 NONE = ((), ())
 _MATRICES = Formula(((..., "i", "j"), (..., "j", "k")), (..., "i", "k"))
@@ -61,7 +61,7 @@ def _advice(x: Any, y: Any) -> str:
 
 def _check_batch(x: Any, y: Any, m: Shape, n: Shape, sign: str) -> None:
     if any(a != b and 1 not in (a, b) for a, b in zip(m[::-1], n[::-1], strict=False)):
-        raise _misfit("axes in front of the matrices that broadcast", sign, x, y)
+        raise _misfit("axes in front that broadcast", sign, x, y)
 
 
 def dot(a: Any, b: Any) -> Any:
@@ -165,3 +165,25 @@ def kron(a: Any, b: Any) -> Any:
     right = movement.reshape(y, shape=tuple([k for size in n for k in (1, size)]))
     blocks = arithmetic.multiply(left, right)
     return movement.reshape(blocks, shape=tuple([p * q for p, q in zip(m, n, strict=True)]))
+
+
+def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
+    """The cross product of vectors with three elements along an axis of a, of b and of the result; others broadcast."""
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    x, y = _last(as_array(a), axisa), _last(as_array(b), axisb)
+    if x.shape[-1] != 3 or y.shape[-1] != 3:
+        raise _misfit("three elements along the axes of both in cross", "and", x, y, "a third element of 0")
+    _check_batch(x, y, x.shape[:-1], y.shape[:-1], "and")
+    (x_next, x_last), (y_next, y_last) = ([_rolled(each, shift) for shift in (1, 2)] for each in (x, y))
+    out = arithmetic.subtract(arithmetic.multiply(x_next, y_last), arithmetic.multiply(x_last, y_next))
+    ndim = len(out.shape)
+    place = axis_of(ndim, axisc)
+    order = (*range(place), ndim - 1, *range(place, ndim - 1))
+    return out if place == ndim - 1 else movement.transpose(out, axes=order)
+
+
+def _rolled(x: Any, shift: int) -> Any:
+    """x with the elements along the last axis, of length 3, moved up by `shift` places, round the end."""
+    last = len(x.shape) - 1
+    return movement.concatenate(movement.part(x, last, shift, 3), movement.part(x, last, 0, shift), axis=last)

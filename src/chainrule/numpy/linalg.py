@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from chainrule.errors import ShapeError, message
-from chainrule.numpy.axes import Axis, axes_of, axis_of
+from chainrule.numpy.axes import Axis, axes_of
+from chainrule.numpy.contract import cross as cross_of_any
 from chainrule.numpy.contract import matmul, tensordot, vecdot
 from chainrule.numpy.contract import outer as outer_of_any
 from chainrule.numpy.convert import as_array, as_dtype
@@ -44,7 +45,7 @@ def norm(x: Any, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> 
     x = _floating(x)
     ndim = len(x.shape)
     axes = axes_of(ndim, axis)
-    if ord is None or (len(axes) == 1 and isinstance(ord, (int, float))):
+    if ord is None or (len(axes) == 1 and not isinstance(ord, str)):
         return _vector_norm(x, 2 if ord is None else ord, axes, keepdims)
     if len(axes) != 2:
         expected = "one axis for the norm of vectors, two for that of matrices"
@@ -166,17 +167,4 @@ def matrix_power(a: Any, n: int) -> Any:
 
 def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
     """The cross product of vectors with three elements along `axis`; the other axes broadcast."""
-    x, y = as_array(x1), as_array(x2)
-    i, j = axis_of(len(x.shape), axis), axis_of(len(y.shape), axis)
-    if x.shape[i] != 3 or y.shape[j] != 3:
-        got = f"shapes {x.shape} and {y.shape}"
-        raise ShapeError(message(f"three elements along axis {axis} of both", got, user_location()))
-    (x_next, x_last), (y_next, y_last) = (
-        [_rolled(each, place, shift) for shift in (1, 2)] for each, place in ((x, i), (y, j))
-    )
-    return arithmetic.subtract(arithmetic.multiply(x_next, y_last), arithmetic.multiply(x_last, y_next))
-
-
-def _rolled(x: Any, axis: int, shift: int) -> Any:
-    """x with the elements along an axis of length 3 moved up by `shift` places, round the end."""
-    return movement.concatenate(movement.part(x, axis, shift, 3), movement.part(x, axis, 0, shift), axis=axis)
+    return cross_of_any(x1, x2, axis=axis)
