@@ -28,8 +28,7 @@ class Recorder(Trace):
         super().__init__()
         self.hoists = hoists
         self.captured: list[tuple[Any, Value]] = []
-        self._constants: dict[Hashable, Value] = {}
-        self._kept: list[Any] = []  # with `captured`, keeps what `_constants` knows by id alive
+        self._constants: dict[Hashable, Value] = {}  # by id of what `captured`, or the node itself, keeps alive
 
     def input(self, type: Type) -> Tracer:
         """A new input of the graph."""
@@ -51,8 +50,9 @@ class Recorder(Trace):
                 return x.value  # type: ignore[attr-defined]
             check_open(x.trace)
             return self._capture((x.trace.level, id(x.value), id(x.extra)), x.clone())  # type: ignore[attr-defined]
+        array: Any = x
         if isinstance(x, np.ndarray):
-            return self._capture(id(x), x) if self.hoists else self._constant(id(x), x, ArrayRef(x))
+            return self._capture(id(array), array) if self.hoists else self._constant(id(array), array)
         type_of(x)  # says what cannot be lifted
         return Node(CONSTANT, (), {"value": x}, (type_of(x),), user_location()).results[0]
 
@@ -62,11 +62,10 @@ class Recorder(Trace):
             self.captured.append((source, self._constants[key]))
         return self._constants[key]
 
-    def _constant(self, key: int, source: Any, value: Any) -> Value:
+    def _constant(self, key: int, array: Any) -> Value:
         if key not in self._constants:
-            node = Node(CONSTANT, (), {"value": value}, (type_of(source),), user_location())
+            node = Node(CONSTANT, (), {"value": ArrayRef(array)}, (type_of(array),), user_location())
             self._constants[key] = node.results[0]
-            self._kept.append(source)
         return self._constants[key]
 
 

@@ -51,9 +51,8 @@ def scan(
 
     def step(state: Sequence[Any], row: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         pair: Any = f(unflatten(structure, state), unflatten(rows, row))
-        kind: type[Any] = type(pair)
-        if not issubclass(kind, tuple) or len(pair) != 2:
-            got = f"a {kind.__name__}"
+        if not _is_pair(pair):
+            got = f"a {type(pair).__name__}"
             raise TreeError(message("a pair (carry, y) from the function of a scan", got, user_location()))
         new, found = flatten(pair[0])
         _check_structure(structure, found)
@@ -155,6 +154,11 @@ def _joined(name: str, old: Type, new: Type) -> Type:
 
 def _promoted(a: Type, b: Type) -> np.dtype[Any]:
     return np.result_type(*[PYTHON_TYPES[t.dtype.kind](0) if t.weak else t.dtype for t in (a, b)])
+
+
+def _is_pair(x: Any) -> bool:
+    found: Any = x
+    return isinstance(x, tuple) and len(found) == 2
 
 
 def _check_structure(expected: Structure, got: Structure) -> None:
