@@ -165,10 +165,14 @@ def test_a_place_below_a_file(tmp_path: Path) -> None:
         save(tmp_path / "file" / "model", mlp())
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="permissions do not bind the superuser")
-def test_a_place_without_permission(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(SaveError, match="Permission denied"):
+def test_a_place_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: str) -> None:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(os, "mkdir", refuse)
+    with pytest.raises(
+        SaveError, match=r"got 'Permission denied' for .*model at .*test_saved.py:\d+; try another place"
+    ):
         save(tmp_path / "model", mlp())
 
 

@@ -8,7 +8,7 @@ from chainrule.train.slices import Slices
 
 
 def lengths_of(steps: int, seconds_a_step: float, epochs: int = 3) -> list[list[int]]:
-    slices = Slices(steps, seconds=0.05)
+    slices = Slices(steps)
     done = []
     for _ in range(epochs):
         left, calls = steps, []
@@ -38,7 +38,7 @@ def test_a_call_takes_about_the_time_asked_for_once_a_step_is_known() -> None:
 
 
 def test_the_first_call_which_stages_is_not_taken_for_a_step() -> None:
-    slices = Slices(100, seconds=0.05)
+    slices = Slices(100)
     for seconds in (3.0, 0.001, 0.9, 0.001):
         assert slices.next(100) == 1
         slices.took(seconds)

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 from chainrule.cli.arguments import parse
 from chainrule.cli.information import describe_installation
+from chainrule.cli.texts import without_place
 from chainrule.cli.training import train_network
 from chainrule.errors import ChainruleError
-from chainrule.where import user_location
 
 __all__ = ["main"]
 
@@ -26,8 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         status = train_network(arguments) if arguments.command == "train" else describe_installation()
         sys.stdout.flush()
     except ChainruleError as error:
-        # The line of the script that called this says nothing to someone at a terminal.
-        print(f"chainrule: {str(error).replace(f' at {user_location()}', '')}", file=sys.stderr)
+        print(f"chainrule: {without_place(str(error))}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # the reader has seen enough; nothing more can be said on standard output
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

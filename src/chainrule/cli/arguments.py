@@ -11,6 +11,7 @@ from typing import Any, Final, NoReturn
 
 from chainrule import nn
 from chainrule._version import __version__
+from chainrule.train.kinds import is_sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +25,10 @@ class Defaults:
 
 
 DATA_SETS: Final = {
-    "digits": Defaults(epochs=30, batch=32, hidden=(128,), activation="relu"),
-    "mnist": Defaults(epochs=1, batch=32, hidden=(100,), activation="relu"),
+    "digits": Defaults(epochs=30, batch=32, hidden=(256,), activation="relu"),
+    "mnist": Defaults(epochs=1, batch=64, hidden=(100,), activation="relu"),
 }
-LEARNING_RATES: Final = {"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "adam": 2e-3, "adamw": 2e-3}
+LEARNING_RATES: Final = {"sgd": 0.5, "momentum": 0.1, "nesterov": 0.1, "adam": 1e-2, "adamw": 1e-2}
 """The optimizers, and the learning rate of each unless an option says otherwise."""
 
 
@@ -49,11 +50,12 @@ class Parser(argparse.ArgumentParser):
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """The options as attributes, with the defaults of the data set filled in; exits with status 2 for wrong ones."""
     parser, train = _parsers()
-    arguments, unknown = parser.parse_known_args(argv)
-    here = train if arguments.command == "train" else parser
-    if unknown:
-        close = difflib.get_close_matches(unknown[0].partition("=")[0], here.options, n=1)
-        here.error(f"expected a known option, got {unknown[0]}{f' (is {close[0]} meant?)' if close else ''}")
+    here = train if "train" in argv[:1] else parser
+    for option in (text.partition("=")[0] for text in argv if text.startswith("--")):
+        if option not in here.options:  # before argparse takes its value for something else
+            close = difflib.get_close_matches(option, here.options, n=1)
+            here.error(f"expected a known option, got {option}{f' (is {close[0]} meant?)' if close else ''}")
+    arguments = parser.parse_args(argv)
     if arguments.command == "train":
         _complete(arguments, train)
     return arguments
@@ -161,15 +163,16 @@ def _add_optimization(parser: Parser) -> None:
     parser.add_argument(
         "--threads",
         type=_whole(1),
+        default=1,
         metavar="N",
-        help="threads for NumPy's matrix products, where its BLAS is OpenBLAS (default: as many as it takes)",
+        help="threads for NumPy's matrix products, where its BLAS is OpenBLAS (default: 1, which is fastest for these)",
     )
 
 
 def _by_data_set(name: str) -> str:
     """The defaults of an option, for the help."""
     found = {data_set: getattr(defaults, name) for data_set, defaults in DATA_SETS.items()}
-    texts = {key: ",".join(map(str, value)) if isinstance(value, tuple) else str(value) for key, value in found.items()}
+    texts = {key: ",".join(map(str, value)) if is_sequence(value) else str(value) for key, value in found.items()}
     if len(set(texts.values())) == 1:
         return f"default: {texts.popitem()[1]}"
     return "default: " + ", ".join(f"{text} for {key}" for key, text in texts.items())

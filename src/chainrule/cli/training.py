@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule import data, nn, optim, train
+from chainrule.cli.texts import without_place
 from chainrule.cli.threads import limit_threads
 from chainrule.errors import MissingExtraError
 from chainrule.train.problem import parameter_count
@@ -35,8 +36,8 @@ class Task:
 def train_network(arguments: argparse.Namespace) -> int:
     """The exit status, after a network was trained, tested and saved."""
     place = _place(arguments)
-    if arguments.threads is not None and not limit_threads(arguments.threads):
-        _say("NumPy's BLAS is not one whose threads can be limited; --threads has no effect")
+    if not limit_threads(arguments.threads) and arguments.threads > 1:
+        _say("NumPy's BLAS is not one whose threads can be set; --threads has no effect")
     task = _task(arguments)
     classes = 10
     sizes = [task.x.shape[1], *arguments.hidden, classes]
@@ -138,4 +139,4 @@ def _notes(arguments: argparse.Namespace, optimizer: optim.Optimizer) -> dict[st
 
 
 def _say(text: str) -> None:
-    print(f"chainrule: {text}", file=sys.stderr)
+    print(f"chainrule: {without_place(text)}", file=sys.stderr)

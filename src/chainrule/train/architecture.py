@@ -21,6 +21,7 @@ import numpy as np
 
 from chainrule import nn
 from chainrule.errors import SaveError, message
+from chainrule.train.kinds import is_array, is_dict, is_dtype, is_list, is_tuple
 from chainrule.tree import FIELD_KIND, flatten
 from chainrule.types import SHORT_NAMES
 from chainrule.where import user_location
@@ -49,7 +50,9 @@ class Registry:
 
     def __init__(self, layers: Iterable[type] = ()) -> None:
         named = {name: getattr(nn, name) for name in nn.__all__}
-        self.layers = {name: layer for name, layer in named.items() if dataclasses.is_dataclass(layer)}
+        self.layers: dict[str, Any] = {
+            name: layer for name, layer in named.items() if isinstance(layer, type) and dataclasses.is_dataclass(layer)
+        }
         self.layers.update((layer.__name__, layer) for layer in layers)
         self.functions: dict[str, Callable[..., Any]] = dict(nn.ACTIVATIONS)
         self.functions.update((f"numpy.{name}", value) for name, value in vars(np).items() if _is_elementwise(value))
@@ -65,23 +68,21 @@ class Registry:
 
 def describe(model: Any, registry: Registry) -> Any:
     """The model as plain data, arrays by dtype and shape; SaveError for what has no such form."""
-    match model:
-        case None | bool() | int() | str():
-            return model
-        case float():
-            return model if math.isfinite(model) else {"float": repr(model)}
-        case np.ndarray() | np.generic():
-            return {"array": model.dtype.name, "shape": list(model.shape)}
-        case tuple() if type(model) is tuple:
-            return [describe(part, registry) for part in model]
-        case list():
-            return {"list": [describe(part, registry) for part in model]}
-        case dict() if all(isinstance(key, str) for key in model):
-            return {"dict": {key: describe(part, registry) for key, part in model.items()}}
+    if model is None or isinstance(model, (bool, int, str)):
+        return model
+    if is_array(model):
+        return {"array": model.dtype.name, "shape": list(model.shape)}
+    if isinstance(model, float):
+        return model if math.isfinite(model) else {"float": repr(model)}
+    if is_list(model) or is_tuple(model):
+        parts = [describe(part, registry) for part in model]
+        return {"list": parts} if is_list(model) else parts
+    if is_dict(model):
+        return {"dict": {key: describe(part, registry) for key, part in model.items()}}
     if dataclasses.is_dataclass(model) and not isinstance(model, type):
         fields = {field.name: describe(getattr(model, field.name), registry) for field in dataclasses.fields(model)}
         return {"class": type(model).__name__, **fields}
-    if isinstance(model, np.dtype) or (isinstance(model, type) and issubclass(model, np.generic)):
+    if is_dtype(model):
         return {"dtype": np.dtype(model).name}
     if callable(model):
         return {"function": registry.name_of(model)}
@@ -90,30 +91,32 @@ def describe(model: Any, registry: Registry) -> Any:
 
 def rebuild(data: Any, registry: Registry) -> Any:
     """The model that plain data describes, with a Slot where each array goes; ValueError where it makes no sense."""
-    match data:
-        case None | bool() | int() | float() | str():
-            return data
-        case list():
-            return tuple(rebuild(part, registry) for part in data)
-        case {"class": str(name), **fields}:
-            return _rebuild_layer(name, fields, registry)
-        case {"array": str(dtype), "shape": list(shape), **rest} if not rest:
+    if is_list(data):
+        return tuple(rebuild(part, registry) for part in data)
+    if not is_dict(data):
+        return data
+    if "class" in data:
+        return _rebuild_layer(data, registry)
+    match tuple(data.items()):
+        case (("array", str(dtype)), ("shape", shape)) if is_list(shape):
             return Slot(_dtype(dtype), tuple(_length(n) for n in shape))
-        case {"list": list(parts), **rest} if not rest:
+        case (("list", parts),) if is_list(parts):
             return [rebuild(part, registry) for part in parts]
-        case {"dict": dict(parts), **rest} if not rest:
+        case (("dict", parts),) if is_dict(parts):
             return {key: rebuild(part, registry) for key, part in parts.items()}
-        case {"float": str(name), **rest} if not rest and name in _FLOATS:
+        case (("float", str(name)),) if name in _FLOATS:
             return _FLOATS[name]
-        case {"function": str(name), **rest} if not rest and name in registry.functions:
+        case (("function", str(name)),) if name in registry.functions:
             return registry.functions[name]
-        case {"dtype": str(name), **rest} if not rest:
+        case (("dtype", str(name)),):
             return _dtype(name)
-    raise ValueError(f"{str(data)[:80]!r} in the architecture")
+        case _:
+            raise ValueError(f"{str(data)[:80]!r} in the architecture")
 
 
-def _rebuild_layer(name: str, fields: dict[str, Any], registry: Registry) -> Any:
+def _rebuild_layer(data: dict[str, Any], registry: Registry) -> Any:
     """The layer with the fields as they are in the file; no constructor runs."""
+    name, fields = str(data["class"]), {key: value for key, value in data.items() if key != "class"}
     if name not in registry.layers:
         raise UnknownLayer(name)
     layer = registry.layers[name]
@@ -122,7 +125,7 @@ def _rebuild_layer(name: str, fields: dict[str, Any], registry: Registry) -> Any
     if fields.keys() != expected:
         odd = ", ".join(sorted(fields.keys() ^ expected))
         raise ValueError(f"a {name} whose fields differ from the layer's in {odd}")
-    record = object.__new__(layer)
+    record: Any = object.__new__(layer)
     for field in kinds:
         value = rebuild(fields[field], registry)
         if kinds[field] == "static":

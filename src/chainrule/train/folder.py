@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from itertools import count
 
@@ -114,7 +114,7 @@ def _flush(path: str) -> None:
 
 
 @contextmanager
-def _as_save_error(folder: str) -> Iterator[None]:
+def _as_save_error(folder: str) -> Generator[None, None, None]:
     """Errors of the system come out as SaveErrors that name the folder."""
     try:
         yield

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import functools
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
@@ -118,13 +118,13 @@ class Totals:
     def add(self, losses: npt.NDArray[Any], rights: npt.NDArray[Any], rows: int, labels: int) -> Totals:
         """The sums after further steps of `rows` rows each, with `labels` labels among them (0 where there are none).
 
-        A loss is the mean of its batch, so that it counts for as many rows as the batch has.
+        A loss is the mean of its batch, so that it counts for as many rows as the batch has. They are added one by one:
+        the sum does not depend on how many come at a time.
         """
-        loss = math.fsum(losses.astype(np.float64).tolist()) * rows
         return replace(
             self,
             rows=self.rows + rows * len(losses),
-            loss=self.loss + loss,
+            loss=functools.reduce(lambda total, loss: total + loss * rows, losses.tolist(), self.loss),
             right=self.right + int(rights.sum()),
             labels=self.labels + labels * len(losses),
         )

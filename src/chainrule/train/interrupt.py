@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -27,7 +27,7 @@ class Interrupts:
 
 
 @contextmanager
-def interrupts() -> Iterator[Interrupts]:
+def interrupts() -> Generator[Interrupts, None, None]:
     """Within it, Ctrl-C is noted; pressed again, it does what it did before.
 
     Signals reach Python's main thread alone, and a program that ignores Ctrl-C or has it handled outside of Python

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from chainrule.data import check_data, split
 from chainrule.errors import DataError, DTypeError, OptionError, ShapeError, TreeError, message
+from chainrule.train.kinds import is_sequence
 from chainrule.tree import flatten, unflatten
 from chainrule.types import SHORT_NAMES
 from chainrule.where import user_location
@@ -87,16 +88,16 @@ def all_rows(model: Any, data: Any, name: str = "data") -> tuple[Rows, bool]:
     Floating-point arrays are converted to the dtype of the model's parameters. Targets are labels where they are
     integers with one axis less than the model's output.
     """
-    if not isinstance(data, (tuple, list)) or len(data) != 2:
-        got = f"{type(data).__name__} of length {len(data)}" if isinstance(data, (tuple, list)) else type(data).__name__
+    if not is_sequence(data) or len(data) != 2:
+        got = f"{type(data).__name__} of length {len(data)}" if is_sequence(data) else type(data).__name__
         raise DataError(message(f"{name} as a pair (x, y)", got, user_location(), "(x, y)"))
-    check_data(*data)
+    check_data(data[0], data[1])
     x, y = (_as_computed(part, parameter_dtype(model)) for part in data)
     with np.errstate(all="ignore"):
-        output = getattr(model(x[:1]), "shape", None)
-    labelled = y.dtype.kind in "iu" and output is not None and len(output) == y.ndim + 1 and output[-1] > 1
+        *rest, classes = getattr(model(x[:1]), "shape", None) or (1,)
+    labelled = y.dtype.kind in "iu" and len(rest) == y.ndim and classes > 1
     if labelled:
-        check_labels(x, y, output[-1])
+        check_labels(x, y, classes)
     return Rows(x, y, np.arange(len(x), dtype=np.int64)), labelled
 
 
@@ -120,14 +121,14 @@ def pose(model: Any, data: Any, validation: Any, batch_size: int, rng: Seed) -> 
     """
     rows, labelled = all_rows(model, data)
     check_count(batch_size, "batch_size")
-    if isinstance(validation, (tuple, list)):
+    if is_sequence(validation):
         held, held_labelled = all_rows(model, validation, "validation")
         if held.x.shape[1:] != rows.x.shape[1:] or held.y.shape[1:] != rows.y.shape[1:] or held_labelled != labelled:
             expected = f"validation data of rows like x {rows.x.shape[1:]} and y {rows.y.shape[1:]}"
             got = f"x {held.x.shape[1:]} and y {held.y.shape[1:]} of {held.y.dtype}"
             raise ShapeError(message(expected, got, user_location(), "the same preparation for both"))
         problem = Problem(rows, held, None, labelled)
-    elif isinstance(validation, Real) and not isinstance(validation, bool) and 0 <= float(validation) < 1:
+    elif not isinstance(validation, bool) and isinstance(validation, Real) and 0 <= float(validation) < 1:
         problem = Problem(rows, None, None, labelled)
         if validation:
             stratified = labelled and rows.y.ndim == 1
@@ -157,7 +158,7 @@ def bit_generator(rng: Seed) -> tuple[np.random.BitGenerator, int | None]:
         return rng, None
     if isinstance(rng, np.random.SeedSequence):
         return np.random.PCG64(rng), None
-    if isinstance(rng, Integral) and not isinstance(rng, bool) and int(rng) >= 0:
+    if not isinstance(rng, bool) and isinstance(rng, Integral) and int(rng) >= 0:
         return np.random.PCG64(int(rng)), int(rng)
     raise OptionError(message("rng: a seed of 0 or more, or a NumPy generator", repr(rng), user_location(), "rng=0"))
 

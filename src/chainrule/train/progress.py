@@ -92,7 +92,7 @@ def find_tqdm(notebook: bool) -> Any:
         import tqdm.notebook
     except ImportError:
         return None
-    widgets = notebook and tqdm.notebook.IProgress is not None
+    widgets = notebook and getattr(tqdm.notebook, "IProgress", None) is not None
     return tqdm.notebook.tqdm if widgets else tqdm.tqdm
 
 

@@ -20,6 +20,7 @@ from chainrule.errors import MissingExtraError, SaveError, message
 from chainrule.train.architecture import Registry, Slot, UnknownLayer, describe, rebuild
 from chainrule.train.folder import check_folder, write_folder
 from chainrule.train.history import History, Run, Scores
+from chainrule.train.kinds import is_array, is_dict, is_list, is_mapping, is_sequence
 from chainrule.tree import flatten, unflatten
 from chainrule.types import SHORT_NAMES
 from chainrule.where import user_location
@@ -68,8 +69,8 @@ def save(
     Raises SaveError where the folder cannot be written or the model has parts without a form in a file, and
     MissingExtraError without the package safetensors.
     """
-    safetensors = find_safetensors()
-    target = os.path.abspath(os.fspath(folder))
+    tensors, version = find_safetensors()
+    target = os.path.abspath(Path(folder))
     run = run_or_model if isinstance(run_or_model, Run) else None
     model = run.model if run is not None else run_or_model
     arrays = _arrays(model)
@@ -85,7 +86,7 @@ def save(
             "chainrule": __version__,
             "numpy": np.__version__,
             "python": ".".join(map(str, sys.version_info[:3])),
-            "safetensors": safetensors.__version__,
+            "safetensors": version,
         },
     }
     text = _as_text(description) + "\n"
@@ -95,7 +96,7 @@ def save(
             file.write(text)
 
     def write_parameters(path: str) -> None:
-        safetensors.numpy.save_file(arrays, path, metadata={"format": FORMAT})
+        tensors.save_file(arrays, path, metadata={"format": FORMAT})
 
     write_folder(target, {PARAMETERS: write_parameters, DESCRIPTION: write_description}, overwrite)
     return Path(target)
@@ -109,7 +110,7 @@ def load(folder: str | os.PathLike[str], *, layers: Sequence[type] = ()) -> Save
 
     Raises SaveError, naming the file and what is wrong with it.
     """
-    place = os.path.abspath(os.fspath(folder))
+    place = os.path.abspath(Path(folder))
     description = _read_description(os.path.join(place, DESCRIPTION))
     try:
         model = rebuild(description["architecture"], Registry(layers))
@@ -141,18 +142,18 @@ def load(folder: str | os.PathLike[str], *, layers: Sequence[type] = ()) -> Save
 def check_place(folder: str | os.PathLike[str]) -> None:
     """Nothing where `save` could write a new folder; else the error that it would raise."""
     find_safetensors()
-    check_folder(os.path.abspath(os.fspath(folder)), set(FILES))
+    check_folder(os.path.abspath(Path(folder)), set(FILES))
 
 
-def find_safetensors() -> Any:
-    """The package safetensors; an error that names the extra where it is missing."""
+def find_safetensors() -> tuple[Any, str]:
+    """The module safetensors.numpy and its version; an error that names the extra where it is missing."""
     try:
         import safetensors.numpy
     except ImportError as error:
         raise MissingExtraError(
             message("the package safetensors", "none installed", user_location(), "pip install 'chainrule[train]'")
         ) from error
-    return safetensors
+    return safetensors.numpy, safetensors.__version__
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------
@@ -163,7 +164,7 @@ def _arrays(model: Any) -> dict[str, npt.NDArray[Any]]:
     leaves, structure = flatten(model)
     arrays: dict[str, npt.NDArray[Any]] = {}
     for name, leaf in zip(structure.paths(), leaves, strict=True):
-        if not isinstance(leaf, (np.ndarray, np.generic)) or leaf.dtype not in SHORT_NAMES:
+        if not is_array(leaf) or leaf.dtype not in SHORT_NAMES:
             got = f"{getattr(leaf, 'dtype', type(leaf).__name__)} for `{name}`"
             known = ", ".join(dtype.name for dtype in SHORT_NAMES)
             raise SaveError(message(f"arrays of {known} in a model", got, user_location(), "x.astype(np.float32)"))
@@ -207,17 +208,16 @@ def _scores_of(run: Run | None) -> dict[str, Any]:
 
 def _plain(value: Any, name: str) -> Any:
     """The value as JSON can hold it; numbers that are not finite become strings."""
-    match value:
-        case None | bool() | int() | str():
-            return value
-        case float():
-            return value if math.isfinite(value) else repr(value)
-        case np.ndarray() | np.generic():
-            return _plain(value.tolist(), name)
-        case Mapping():
-            return {str(key): _plain(part, f"{name}.{key}") for key, part in value.items()}
-        case list() | tuple():
-            return [_plain(part, f"{name}.{i}") for i, part in enumerate(value)]
+    if is_array(value):
+        return _plain(value.tolist(), name)
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else repr(value)
+    if is_mapping(value):
+        return {str(key): _plain(part, f"{name}.{key}") for key, part in value.items()}
+    if is_sequence(value):
+        return [_plain(part, f"{name}.{i}") for i, part in enumerate(value)]
     got = f"{type(value).__name__} at {name}"
     raise SaveError(message("numbers, strings, and lists and dicts of them", got, user_location(), f"str({name})"))
 
@@ -225,14 +225,14 @@ def _plain(value: Any, name: str) -> Any:
 def _as_text(value: Any, indent: str = "") -> str:
     """JSON for people: on one line what is short, or numbers in a row; else an entry a line."""
     line = json.dumps(value, allow_nan=False)
-    parts = list(value.values() if isinstance(value, dict) else value) if isinstance(value, (dict, list)) else []
+    parts: list[Any] = list(value.values()) if is_dict(value) else value if is_list(value) else []
     if len(indent) + len(line) <= _LINE or not any(isinstance(part, (dict, list, str)) for part in parts):
         return line
     inner = indent + "  "
     texts = [_as_text(part, inner) for part in parts]
-    if isinstance(value, dict):
+    if is_dict(value):
         texts = [f"{json.dumps(key)}: {text}" for key, text in zip(value, texts, strict=True)]
-    opening, closing = "{}" if isinstance(value, dict) else "[]"
+    opening, closing = "{}" if is_dict(value) else "[]"
     return f"{opening}\n{inner}" + f",\n{inner}".join(texts) + f"\n{indent}{closing}"
 
 
@@ -249,7 +249,7 @@ def _read_description(path: str) -> dict[str, Any]:
         raise SaveError(message("a folder with a saved model", got, user_location(), hint)) from error
     except (ValueError, RecursionError) as error:
         raise _damaged(*os.path.split(path), f"no JSON: {error}") from error
-    if not isinstance(description, dict) or description.get("format") != FORMAT:
+    if not is_dict(description) or description.get("format") != FORMAT:
         raise _damaged(*os.path.split(path), f'no "format": "{FORMAT}" in it')
     version = description.get("format_version")
     if version != FORMAT_VERSION:
@@ -258,11 +258,11 @@ def _read_description(path: str) -> dict[str, Any]:
     return description
 
 
-def _read_arrays(place: str, wanted: dict[str, Slot]) -> dict[str, npt.NDArray[Any]]:
+def _read_arrays(place: str, wanted: dict[str, Any]) -> dict[str, npt.NDArray[Any]]:
     """The arrays in the folder, each as the architecture has it."""
-    safetensors = find_safetensors()
+    tensors, _ = find_safetensors()
     try:
-        found = safetensors.numpy.load_file(os.path.join(place, PARAMETERS))
+        found = tensors.load_file(os.path.join(place, PARAMETERS))
     except Exception as error:  # of the library's own kind, which its versions name differently
         raise _damaged(place, PARAMETERS, str(error)) from error
     if found.keys() != wanted.keys():
@@ -287,7 +287,7 @@ def _kind(description: dict[str, Any], key: str, kinds: tuple[type, ...]) -> Any
 
 
 def _indices(value: Any) -> npt.NDArray[np.int64]:
-    if not isinstance(value, list) or not all(type(i) is int and i >= 0 for i in value):
+    if not is_list(value) or not all(type(i) is int and i >= 0 for i in value):
         raise ValueError(f"{str(value)[:80]!r} as held_out")
     return np.array(value, dtype=np.int64)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-SECONDS: Final = 0.05
+SECONDS = 0.05
 _PROBES: Final = 3
 
 
@@ -15,9 +15,8 @@ class Slices:
     are timed. From then on an epoch of `steps` is divided into calls of one length, or of that and one less.
     """
 
-    def __init__(self, steps: int, seconds: float = SECONDS) -> None:
+    def __init__(self, steps: int) -> None:
         self.steps = steps
-        self.seconds = seconds
         self.length = 1
         self._calls = 0
         self._fastest = float("inf")
@@ -35,6 +34,6 @@ class Slices:
         if 1 < self._calls <= 1 + _PROBES:
             self._fastest = min(self._fastest, seconds)
         if self._calls == 1 + _PROBES:
-            longest = min(self.steps, max(1, int(self.seconds / max(self._fastest, 1e-9))))
+            longest = min(self.steps, max(1, int(SECONDS / max(self._fastest, 1e-9))))
             calls = -(-self.steps // longest)
             self.length = -(-self.steps // calls)
