@@ -10,6 +10,7 @@ from both_modes import check_both_modes
 from same_as_numpy import check_same
 
 from chainrule.api.derivatives import grad, jvp
+from chainrule.api.jit import jit
 from chainrule.errors import DTypeError, ShapeError
 from chainrule.numpy import order, reduce
 
@@ -35,6 +36,17 @@ def test_sort_derivatives() -> None:
     assert gradient.tolist() == [3, 0, 4, 2, 1]  # equal elements in their order
     _, tangent = jvp(order.sort, (values,), (np.arange(5.0),))
     assert tangent.tolist() == [1, 4, 3, 0, 2]
+
+
+def test_the_method_sorts_in_place() -> None:
+    def f(x: Any) -> Any:
+        y = x.copy()
+        assert y.sort(axis=0) is None
+        return y * weights
+
+    x, weights = np.array([[3.0, 1.0], [2.0, 5.0]]), np.array([[1.0, 2.0], [3.0, 4.0]])
+    np.testing.assert_array_equal(jit(f)(x), np.sort(x, 0) * weights)
+    np.testing.assert_array_equal(grad(lambda x: reduce.sum(f(x)))(x), [[3, 2], [1, 4]])
 
 
 @pytest.mark.parametrize("axis", [None, 0, 1, (0, 2), (2, 0, 1)], ids=str)

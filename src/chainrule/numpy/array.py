@@ -166,6 +166,10 @@ class Tracer(Traced):
         """An array of its own."""
         return self.clone()
 
+    def sort(self, axis: int = -1, kind: str | None = None, *, stable: bool | None = None) -> None:
+        """Sorts the array in place, as the method does in NumPy."""
+        self[...] = protocol.namespace().sort(self, axis, kind, stable=stable)
+
     def astype(self, dtype: Any, copy: bool = True) -> Tracer:
         """The array in another dtype."""
         return self if not copy and np.dtype(dtype) == self.dtype else elementwise.astype(self, dtype)
