@@ -11,6 +11,7 @@ OP_CHECKS: Final = "op checks"
 MODES: Final = (
     "value",
     "text",
+    "scalars",
     "promotion",
     "no derivative",
     "reverse eager",
@@ -20,6 +21,7 @@ MODES: Final = (
     "agreement",
     "second eager",
     "second staged",
+    "single",
     "ownership",
 )
 """The columns: the kinds of checks, named here so that the summary imports nothing that may be broken."""

@@ -113,7 +113,7 @@ class _Pull(NamedTuple):
 
 def _pull(side: int, ct: Any, own: Type, other: Any, contract: Pairs, batch: Pairs) -> Any:
     """The cotangent of the operand on one side: ct contracted with the other operand over that one's free axes."""
-    plan = _pull_plan(side, len(own.shape), len(shape_of(other)), contract, batch)
+    plan = _pull_plan(side, len(shape_of(own)), len(shape_of(other)), contract, batch)
     left, right = (other, ct) if plan.other_first else (ct, other)
     out = dot_general(left, right, contract=plan.contract, batch=plan.batch)
     return out if plan.order is None else transpose(out, axes=plan.order)

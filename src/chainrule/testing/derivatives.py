@@ -150,6 +150,40 @@ def check_agreement(truth: Truth) -> None:
     require(gap <= allowed * size, f"{draw}: forward gives {np.sum(pushed)!r}, reverse {np.sum(pulled)!r}")
 
 
+def check_scalar_derivatives(truth: Truth) -> None:
+    """Raises unless rules are as right on Python floats as on arrays without axes."""
+    draw = truth.draw.with_python_scalars()
+    op, attrs, operands = draw.op, draw.attrs, draw.operands
+    cts = filled(reverse(op, attrs, operands, truth.weights), [operands[i] for i in draw.floating])
+    for i, ct in zip(draw.floating, cts, strict=True):
+        agree(ct, *truth.pulled(i), truth.rtol, f"{draw}: reverse mode by operand {i}, eager")
+    tangents = filled(forward(op, attrs, operands, truth.dots), truth.weights)
+    agree(flat(tangents), *truth.along(draw.floating), truth.rtol, f"{draw}: forward mode, eager")
+
+
+def check_single(draw: Draw, stages: bool) -> None:
+    """Raises unless derivatives have the types of what they belong to where some operands are float32."""
+    count, places = len(draw.operands), draw.floating
+    primals = [draw.operands[i] for i in places]
+    with np.errstate(all="ignore"):
+        outs = [np.asarray(out) for out in outcomes(draw.op, draw.operands, draw.attrs) if is_float(out)]
+
+    def pulled(*given: Any) -> list[Any]:
+        found = reverse(draw.op, draw.attrs, given[:count], given[count:])
+        return filled(found, [given[i] for i in places])
+
+    def pushed(*given: Any) -> list[Any]:
+        dots = iter(given[count:])
+        along = [next(dots) if i in places else None for i in range(count)]
+        return filled(forward(draw.op, draw.attrs, given[:count], along), outs)
+
+    for mode, function, given, likes in (("reverse", pulled, outs, primals), ("forward", pushed, primals, outs)):
+        found = run(function, (*draw.operands, *given), stages)
+        for got, like in zip(found, likes, strict=True):
+            what = f"{draw}: {mode} mode, {way(stages)}"
+            require(type_of(got) == type_of(like), f"{what}: type {type_of(got)}, expected {type_of(like)}")
+
+
 def check_absent(truth: Truth) -> None:
     """Raises unless a record that declares no derivative, or zero, has none in either mode and none by differences.
 

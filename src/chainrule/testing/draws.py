@@ -14,7 +14,7 @@ import numpy as np
 from chainrule.ir.graph import Graph
 from chainrule.ir.kinds import REALS, Case, Domain, Scalar
 from chainrule.ir.op import Op
-from chainrule.types import DTYPES
+from chainrule.types import DTYPES, type_of
 
 Array = np.ndarray[Any, Any]
 
@@ -40,7 +40,7 @@ class Draw:
     reaches: tuple[Array | None, ...]
 
     def __str__(self) -> str:
-        shapes = ", ".join(f"{x.dtype}{list(x.shape)}" for x in self.operands)
+        shapes = ", ".join(str(type_of(x)) for x in self.operands)
         shown = {k: "..." if isinstance(v, Graph) else repr(v) for k, v in self.attrs.items()}
         return f"{self.op}({shapes}{''.join(f', {name}={text}' for name, text in shown.items())}) [{self.number}]"
 
@@ -54,10 +54,15 @@ class Draw:
         """The positions of the floating operands: what derivatives are taken by."""
         return tuple(i for i, reach in enumerate(self.reaches) if reach is not None)
 
-    def narrowed(self) -> Draw:
-        """The same operands with float32 in place of float64."""
-        operands = tuple(x.astype(np.float32) if x.dtype == np.float64 else x for x in self.operands)
+    def narrowed(self, place: int | None = None) -> Draw:
+        """The same operands with float32 in place of float64, at one place or at all."""
+        places = self.floating if place is None else (place,)
+        operands = tuple(x.astype(np.float32) if i in places else x for i, x in enumerate(self.operands))
         return replace(self, operands=operands)
+
+    def with_python_scalars(self) -> Draw:
+        """The same operands with Python scalars in place of arrays without axes."""
+        return replace(self, operands=tuple(x.item() if x.shape == () else x for x in self.operands))
 
     def generator(self) -> np.random.Generator:
         """A random generator for directions: the same for this draw at every call."""

@@ -14,8 +14,10 @@ from chainrule.ir.op import Op
 from chainrule.numpy.array import Tracer
 from chainrule.ops.arithmetic import add, multiply
 from chainrule.ops.movement import zeros
+from chainrule.testing.comparison import all_bits, listed, require
 from chainrule.trace import stage
 from chainrule.transform.jvp import Forward
+from chainrule.transform.simplify import simplify
 from chainrule.transform.vjp import Tape, backward
 from chainrule.types import dtype_of, type_of
 
@@ -111,10 +113,17 @@ def reverse_over_reverse(
 
 
 def staged(function: Callable[..., Sequence[Any]], inputs: Sequence[Any]) -> list[Any]:
-    """The outputs of the function staged for these inputs; every value in its graph has the type that it says."""
+    """The outputs of the function staged for these inputs: simplified and compiled, as `jit` runs it.
+
+    Every value in the graph, before and after, must have the type that its node says, and no bit of the outputs change.
+    """
     graph = stage(function, [type_of(x) for x in inputs]).graph
-    check_types(graph, inputs)
-    return ReferenceBackend().compile(graph)(inputs)
+    plain = check_types(graph, inputs)
+    simplified = simplify(graph)
+    check_types(simplified, inputs)
+    outputs = ReferenceBackend().compile(simplified)(inputs)
+    require(all_bits(plain, outputs), f"simplified, a graph gives {listed(outputs)}, as it was {listed(plain)}")
+    return outputs
 
 
 def run(function: Callable[..., Sequence[Any]], inputs: Sequence[Any], stages: bool) -> list[Any]:
@@ -122,13 +131,12 @@ def run(function: Callable[..., Sequence[Any]], inputs: Sequence[Any], stages: b
     return staged(function, inputs) if stages else list(function(*inputs))
 
 
-def check_types(graph: Graph, inputs: Sequence[Any]) -> None:
-    """Raises where a value of the graph has another type than its node says."""
+def check_types(graph: Graph, inputs: Sequence[Any]) -> list[Any]:
+    """The graph's outputs; raises where a value of the graph has another type than its node says."""
     values = [value for node in graph.nodes for value in node.results]
     with np.errstate(all="ignore"):
-        found = evaluate(Graph(graph.inputs, tuple(values)), inputs)
-    for value, x in zip(values, found, strict=True):
-        if type_of(x) != value.type:
-            node = value.node
-            given = ", ".join(str(operand.type) for operand in node.inputs)
-            raise AssertionError(f"{node.op}({given}) has type {type_of(x)}, its rule says {value.type}")
+        found = evaluate(Graph(graph.inputs, (*values, *graph.outputs)), inputs)
+    for value, x in zip(values, found[: len(values)], strict=True):
+        given = listed([operand.type for operand in value.node.inputs])
+        require(type_of(x) == value.type, f"{value.node.op}({given}) has type {type_of(x)}, its rule says {value.type}")
+    return found[len(values) :]

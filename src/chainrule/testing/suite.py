@@ -16,12 +16,14 @@ from chainrule.testing.derivatives import (
     check_forward,
     check_residuals,
     check_reverse,
+    check_scalar_derivatives,
     check_second,
+    check_single,
     find_curvature,
     find_truth,
 )
-from chainrule.testing.draws import draws
-from chainrule.testing.values import check_promotion, check_python_scalars, check_text, check_value
+from chainrule.testing.draws import Draw, draws
+from chainrule.testing.values import check_empty, check_promotion, check_python_scalars, check_text, check_value
 
 
 def differentiable(op: Op) -> bool:
@@ -42,14 +44,40 @@ def curvatures(op: Op) -> tuple[Curvature, ...]:
 
 
 def _values(op: Op) -> int:
-    """Types, values, and staged values, in float64 and float32 (where the attributes leave the choice)."""
+    """Types, values and staged values, of nothing too; in float64, and in float32 where the attributes allow it."""
     given = draws(op)
     if not isinstance(op.lowering, Runs):
         given = (*given, *(draw.narrowed() for draw in given if draw.floating))
     for draw in given:
         check_value(draw)
-        if any(x.shape == () for x in draw.operands) and not isinstance(op.lowering, Runs):
-            check_python_scalars(draw)
+        check_empty(draw)
+    return len(given)
+
+
+def _scalars(op: Op) -> int:
+    given = [draw for draw in draws(op) if _has_scalars(draw)]
+    for draw in given:
+        check_python_scalars(draw)
+    for truth in truths(op) if differentiable(op) else ():
+        if truth.weights and _has_scalars(truth.draw):
+            check_scalar_derivatives(truth)
+    return len(given)
+
+
+def _has_scalars(draw: Draw) -> bool:
+    return any(x.shape == () for x in draw.operands)
+
+
+def _single(op: Op) -> int:
+    """All floating operands in float32, and each alone."""
+    given = [
+        draw.narrowed(place)
+        for draw in draws(op)
+        for place in ((None, *draw.floating) if len(draw.floating) > 1 else draw.floating)
+    ]
+    for draw in given:
+        for stages in (False, True):
+            check_single(draw, stages)
     return len(given)
 
 
@@ -88,6 +116,7 @@ def _text(op: Op) -> int:
 MODES: Final[dict[str, Callable[[Op], int]]] = {
     "value": _values,
     "text": _text,
+    "scalars": _scalars,
     "promotion": _promotion,
     "no derivative": _absent,
     "reverse eager": partial(_each, lambda truth: check_reverse(truth, stages=False)),
@@ -97,6 +126,7 @@ MODES: Final[dict[str, Callable[[Op], int]]] = {
     "agreement": partial(_each, check_agreement),
     "second eager": partial(_second, False),
     "second staged": partial(_second, True),
+    "single": _single,
     "ownership": partial(_each, check_residuals),
 }
 """What is checked of a record, and how: each check returns the number of calls it compared."""
@@ -104,11 +134,16 @@ MODES: Final[dict[str, Callable[[Op], int]]] = {
 
 def modes(op: Op) -> list[str]:
     """The checks that have a meaning for an operation."""
-    left_out = {"no derivative"} if differentiable(op) else set(list(MODES)[4:])
+    names = list(MODES)
+    left_out = {"no derivative"} if differentiable(op) else set(names[names.index("no derivative") + 1 :])
     if not any(draw.floating for draw in draws(op)):
         left_out.add("no derivative")
     if not isinstance(op.lowering, Scalar):
         left_out.add("promotion")
+    if isinstance(op.lowering, Runs):
+        left_out |= {"scalars", "single"}  # the graphs among the attributes fix the types
+    if not any(_has_scalars(draw) for draw in draws(op)):
+        left_out.add("scalars")
     return [mode for mode in MODES if mode not in left_out]
 
 

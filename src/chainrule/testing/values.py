@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from chainrule.errors import DTypeError
+from chainrule.errors import ChainruleError, DTypeError, OutOfRangeError
 from chainrule.ir.evaluate import evaluate
 from chainrule.ir.op import Op
 from chainrule.ir.text import constant_arrays, format_graph, parse_graph
@@ -48,12 +48,37 @@ def check_value(draw: Draw) -> None:
 
 def check_python_scalars(draw: Draw) -> None:
     """Raises unless the type rule knows what becomes of Python scalars in place of arrays without axes."""
-    operands = [x.item() if x.shape == () else x for x in draw.operands]
+    operands = draw.with_python_scalars().operands
     with np.errstate(all="ignore"):
         found = tuple(type_of(x) for x in outcomes(draw.op, operands, draw.attrs))
     types = draw.op.infer(*[type_of(x) for x in operands], **draw.attrs)
     inferred = types if isinstance(types, tuple) else (types,)
     require(found == inferred, f"{draw}, of Python scalars: {listed(found)}, its type rule says {listed(inferred)}")
+
+
+def check_empty(draw: Draw) -> None:
+    """Raises unless arrays without elements have the type that the rule gives them, and a gradient of their own types.
+
+    The first axis of every operand is cut to nothing; where the type rule does not take that, or an index cannot be
+    right, nothing is checked.
+    """
+    op, attrs = draw.op, draw.attrs
+    operands = [x[:0] if x.ndim else x for x in draw.operands]
+    try:
+        types = op.infer(*[type_of(x) for x in operands], **attrs)
+    except ChainruleError:
+        return
+    inferred = types if isinstance(types, tuple) else (types,)
+    try:
+        outs = outcomes(op, operands, attrs)
+    except OutOfRangeError:  # an index into nothing
+        return
+    types = tuple(type_of(x) for x in outs)
+    require(types == inferred, f"{draw}, of nothing: {listed(types)}, its type rule says {listed(inferred)}")
+    cts = reverse(op, attrs, operands, [np.ones_like(out) for out in outs if is_float(out)])
+    for ct, x in zip(cts, [x for x in operands if is_float(x)], strict=True):
+        found = type_of(x) if ct is None else type_of(ct)
+        require(found == type_of(x), f"{draw}, of nothing: a cotangent of type {found} for {type_of(x)}")
 
 
 def check_promotion(op: Op, arity: int, attrs: dict[str, Any]) -> int:
