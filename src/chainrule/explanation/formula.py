@@ -171,7 +171,7 @@ def _constant(value: Any) -> Text:
 
 
 def _infix(sign: str, binds: int, left: Text, right: Text) -> Text:
-    """The operation as it is written by hand: without a factor 1 or a summand 0, and with a - b for a + -b."""
+    """The operation as it is written by hand: without 1 * and 0 +, a - b for a + -b and a / b for a * 1 / b."""
     neutral = {"*": "1", "+": "0"}.get(sign)
     if left.text == neutral:
         return right
@@ -179,6 +179,8 @@ def _infix(sign: str, binds: int, left: Text, right: Text) -> Text:
         return left
     if sign == "+" and right.within(binds).startswith("-"):
         return Text(f"{left.within(binds)} - {right.within(binds)[1:]}", binds)
+    if sign == "*" and right.within(binds).startswith("1 / "):
+        return Text(f"{left.within(binds)} {right.text[2:]}", binds)
     # the right operand of - and / needs brackets at equal strength, and a product of products reads better without
     tighter = binds + 1 if sign in "-/%//" or binds == _COMPARE else binds
     return Text(f"{left.within(binds)} {sign} {right.within(tighter)}", binds)
