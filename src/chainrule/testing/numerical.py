@@ -18,7 +18,7 @@ Function = Callable[..., list[Any]]
 def numerical_jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
     """The derivative of `f` at the primals along the tangents, by differences: a tree like the result of `f`.
 
-    Central differences of eighth order, with steps from 3e-2 down to 3e-6 of max(1, |x|), chosen for each element of
+    Central differences of eighth order, with steps from 3e-2 down to 3e-6 of max(1, abs(x)), chosen for each element of
     the result. A smooth function comes out to about 1e-10 of its derivative; at a kink it is the mean of both sides.
     Computed in float64; what is no floating point number stays as it is, and has the tangent None.
     """
@@ -37,7 +37,7 @@ def numerical_grad(f: Callable[..., Any], *args: Any, argnums: int = 0) -> Any:
     """The gradient of the scalar function `f` by argument number `argnums`, by differences: a tree like the argument.
 
     Each element is moved alone, by steps as in `numerical_jvp` and, where those meet a pole or an end of the domain, by
-    smaller ones relative to |x|. A smooth function comes out to about 1e-10 of each element, to 1e-9 next to a pole. It
+    smaller ones relative to abs(x). A smooth function comes out to about 1e-10 of each element, to 1e-9 next to a pole. It
     is called 9 times an element, more often near a pole or a kink.
     """
     out, result = flatten(f(*args))
