@@ -37,8 +37,8 @@ def numerical_grad(f: Callable[..., Any], *args: Any, argnums: int = 0) -> Any:
     """The gradient of the scalar function `f` by argument number `argnums`, by differences: a tree like the argument.
 
     Each element is moved alone, by steps as in `numerical_jvp` and, where those meet a pole or an end of the domain, by
-    smaller ones relative to abs(x). A smooth function comes out to about 1e-10 of each element, to 1e-9 next to a pole. It
-    is called 9 times an element, more often near a pole or a kink.
+    smaller ones relative to abs(x). A smooth function comes out to about 1e-10 of each element, to 1e-9 next to a pole.
+    It is called 9 times an element, more often near a pole or a kink.
     """
     out, result = flatten(f(*args))
     if result != LEAF or np.shape(out[0]) != ():
