@@ -19,13 +19,13 @@ NAMES = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3
 def test_digits_have_the_promised_form() -> None:
     x, y = digits()
     assert (x.shape, x.dtype, y.shape, y.dtype) == ((1797, 64), np.float32, (1797,), np.int64)
-    assert x.flags.c_contiguous and x.min() == 0 and x.max() == 1
+    assert x.flags.c_contiguous and x.min() == -1 and x.max() == 1
     np.testing.assert_array_equal(np.bincount(y), [178, 182, 177, 183, 181, 182, 181, 179, 174, 180])
 
 
 def test_digits_are_those_of_the_archive() -> None:
     x, y = digits(np.float64)
-    rows = np.concatenate([x * 16, y[:, None]], axis=1)
+    rows = np.concatenate([(x + 1) * 8, y[:, None]], axis=1)
     text = "".join(",".join(str(int(value)) for value in row) + "\n" for row in rows)
     # The comma-separated lines of the test part, as its copy in scikit-learn has them.
     digest = hashlib.sha256(text.encode()).hexdigest()

@@ -8,59 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import ChainruleError, OutOfRangeError
-from chainrule.ir.graph import Graph, Node, Value
+from chainrule.ir.evaluate import evaluate
+from chainrule.ir.graph import Graph
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One node, its operands and results as places in the list of values, and the places that are free after it."""
+@dataclass(frozen=True, eq=False)
+class Interpreted:
+    """A graph that is run node by node. NumPy's floating-point warnings are off, as they are in compiled code."""
 
-    node: Node
-    operands: tuple[int, ...]
-    attrs: dict[str, Any]
-    results: tuple[int, ...]
-    dying: tuple[int, ...]
-
-
-class Program:
-    """A graph ready to run."""
-
-    def __init__(self, graph: Graph) -> None:
-        places: dict[Value, int] = {value: place for place, value in enumerate(graph.inputs)}
-        for node in graph.nodes:
-            first = len(places)
-            places.update((value, first + i) for i, value in enumerate(node.results))
-        self.size = len(places)
-        self.outputs = [places[value] for value in graph.outputs]
-        self.steps = [
-            Step(
-                node,
-                tuple(places[value] for value in node.inputs),
-                dict(node.attrs),
-                tuple(places[value] for value in node.results),
-                tuple(places[value] for value in dying),
-            )
-            for node, dying in zip(graph.nodes, graph.last_uses, strict=True)
-        ]
+    graph: Graph
 
     def __call__(self, inputs: Sequence[Any]) -> list[Any]:
-        values: list[Any] = [*inputs, *[None] * (self.size - len(inputs))]
         with np.errstate(all="ignore"):
-            for step in self.steps:
-                op = step.node.op
-                try:
-                    out = op(*[values[place] for place in step.operands], **step.attrs)
-                except (ChainruleError, IndexError) as error:
-                    raise _located(error, step.node) from error
-                if op.several:
-                    for place, result in zip(step.results, out, strict=True):
-                        values[place] = result
-                else:
-                    values[step.results[0]] = out
-                for place in step.dying:
-                    values[place] = None
-        return [values[place] for place in self.outputs]
+            return evaluate(self.graph, inputs)
 
 
 class ReferenceBackend:
@@ -68,12 +28,6 @@ class ReferenceBackend:
 
     name = "reference"
 
-    def compile(self, graph: Graph) -> Program:
-        """The graph as a list of steps."""
-        return Program(graph)
-
-
-def _located(error: Exception, node: Node) -> Exception:
-    """The error with the line that the operation was written in."""
-    kind = type(error) if isinstance(error, ChainruleError) else OutOfRangeError
-    return kind(f"{error} (in `{node.op}` written at {node.where})")
+    def compile(self, graph: Graph) -> Interpreted:
+        """The graph itself, ready to run."""
+        return Interpreted(graph)

@@ -22,13 +22,15 @@ _MNIST = {"train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
 
 
 def digits(dtype: npt.DTypeLike = np.float32) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
-    """Images (1797, 64) in [0, 1] and labels (1797,) int64 of the UCI handwritten digits, 8 x 8 pixels row by row.
+    """Images (1797, 64) in [-1, 1] and labels (1797,) int64 of the UCI handwritten digits, 8 x 8 pixels row by row.
 
-    Fresh arrays at every call. E. Alpaydin and C. Kaynak (1998), Optical Recognition of Handwritten Digits, UCI
+    -1 is paper, 1 is ink: about as much on either side of zero, as layers like their inputs. Fresh arrays at every call. E. Alpaydin and C. Kaynak (1998), Optical Recognition of Handwritten Digits, UCI
     Machine Learning Repository, https://doi.org/10.24432/C50P49, CC BY 4.0 (digits-NOTICE.txt beside the file).
     """
     table = _digits_table()
-    return _scaled(table[:, :64], 16, dtype), table[:, 64].astype(np.int64)
+    x = _scaled(table[:, :64], 8, dtype)
+    x -= 1
+    return x, table[:, 64].astype(np.int64)
 
 
 def mnist(

@@ -39,6 +39,7 @@ __all__ = [
     "nansum",
     "prod",
     "ptp",
+    "softmax",
     "std",
     "sum",
     "var",
@@ -271,6 +272,12 @@ def _lined_up(weights: Any, shape: Shape, axes: Axes) -> Any:
     by_place = tuple(sorted(range(len(axes)), key=axes.__getitem__))  # the axes may be given in any order
     weights = movement.transpose(weights, axes=by_place)
     return movement.reshape(weights, shape=tuple([n if i in axes else 1 for i, n in enumerate(shape)]))
+
+
+def softmax(a: Any, axis: Axis = -1) -> Any:
+    """exp(a) divided by its sum along `axis` (all axes where None): positive numbers that sum to one, in a's shape."""
+    x = _float(a)
+    return ops.softmax(x, axes=axes_of(len(x.shape), axis))
 
 
 def logsumexp(a: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:

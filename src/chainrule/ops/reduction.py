@@ -19,7 +19,6 @@ from chainrule.ops.arithmetic import (
     divide,
     equal,
     greater,
-    isnan,
     less,
     logical_not,
     reciprocal,
@@ -27,8 +26,6 @@ from chainrule.ops.arithmetic import (
     strong_mul,
     zero,
 )
-from chainrule.ops.exponential import exp
-from chainrule.ops.identity import stop_gradient
 from chainrule.ops.movement import broadcast_to, concatenate, flip, full, inverse, part, reshape, transpose
 from chainrule.types import BOOL, INT64, Shape, Type, dtype_of, shape_of
 from chainrule.where import user_location
@@ -308,20 +305,42 @@ def _logsumexp_numpy(x: Any, *, axes: Axes) -> Any:
         return np.add(total, np.reshape(largest, np.shape(total)))[()]
 
 
-def _softmax(out: Any, x: Any, *, axes: Axes) -> Any:
-    """exp(x) divided by its sum; where elements are as infinite as the result, they share the whole equally."""
-    level = expanded(stop_gradient(out), x, axes)  # a common factor cancels, and with it the rounding of the result
-    distance = x - level
-    alone = select(isnan(level), level, dtype_of(x).type(1))
-    parts = select(isnan(distance), alone, exp(distance))
-    return divide(parts, expanded(sum_(parts, axes=axes), x, axes))
+def _infer_softmax(x: Type, *, axes: Axes) -> Type:
+    return Type(x.shape, _infer_logsumexp(x, axes=axes).dtype)
 
 
+def _softmax_numpy(x: Any, *, axes: Axes) -> Any:
+    if dtype_of(x).kind != "f":
+        raise TypeError("softmax of integers")
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        largest = np.maximum.reduce(x, axis=axes, keepdims=True, initial=-np.inf)
+        distance = np.subtract(x, largest)
+        parts = np.exp(distance)
+        if not np.isfinite(largest).all():
+            parts = np.where(np.isnan(distance) & ~np.isnan(largest), dtype_of(x).type(1), parts)
+        return np.divide(parts, np.add.reduce(parts, axis=axes, keepdims=True))[()]
+
+
+def _softmax_tangent(dots: tuple[Any], out: Any, x: Any, *, axes: Axes) -> Any:
+    """y_i (dx_i - sum_j y_j dx_j)."""
+    own = strong_mul(dots[0], out)
+    return own - out * expanded(sum_(own, axes=axes), x, axes)
+
+
+softmax = Op(
+    "softmax",
+    _infer_softmax,
+    _softmax_numpy,
+    Tangent(_softmax_tangent),
+    Reduce("softmax"),
+    AXES_CASES,
+    "exp(x) divided by its sum along `axes`, without overflow; infinite elements share the whole equally",
+)
 logsumexp = Op(
     "logsumexp",
     _infer_logsumexp,
     _logsumexp_numpy,
-    Weighted(_softmax),
+    Weighted(lambda out, x, *, axes: softmax(x, axes=axes)),
     Reduce("logaddexp"),
     AXES_CASES,
     "log of the sum of exp(x) along `axes`, without overflow; infinite elements count as they do in the limit",
