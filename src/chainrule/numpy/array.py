@@ -162,6 +162,10 @@ class Tracer(Traced):
             return reshaped(self.T, wanted[::-1]).T
         return reshaped(self, wanted)
 
+    def fill(self, value: Any) -> None:
+        """Writes one value everywhere."""
+        self[...] = value
+
     def copy(self, order: str = "C") -> Tracer:
         """An array of its own."""
         return self.clone()
@@ -197,7 +201,7 @@ class Tracer(Traced):
         """The array of a draft; of a traced value an error."""
         if is_draft(self):
             return self.value
-        hint = "cr.value(x) for its number, or a function of cr.numpy to keep the derivative"
+        hint = "a function of cr.numpy, y made by cr.numpy.zeros to assign to y[i], or cr.value(x) for its number"
         raise TraceError(message(f"no {name}() of a traced array", str(self.type), user_location(), hint))
 
     def __float__(self) -> float:

@@ -22,9 +22,7 @@ def as_array(x: Any, dtype: Any = None) -> Any:
     """x as an array, plain or traced; x itself where it is one of this dtype already."""
     if isinstance(x, Traced):
         return x if dtype is None else as_dtype(x, dtype)
-    if isinstance(x, (list, tuple)) and holds_traced(x):
-        return as_array(_stacked(x), dtype)
-    return np.asarray(x, dtype)
+    return as_array(_stacked(x), dtype) if holds_traced(x) else np.asarray(x, dtype)
 
 
 def as_dtype(x: Any, dtype: Any) -> Any:
@@ -35,7 +33,7 @@ def as_dtype(x: Any, dtype: Any) -> Any:
 
 def _stacked(x: Any) -> Any:
     """Nested lists as one array, by NumPy's promotion of the elements' dtypes."""
-    if not isinstance(x, (list, tuple)):
+    if not is_list(x):
         return as_array(x)
     parts = [_stacked(element) for element in x]
     if not parts:
@@ -80,4 +78,9 @@ def assignment(numpy: Callable[..., None]) -> Callable[[Callable[P, None]], Call
 
 def holds_traced(*arguments: Any) -> bool:
     """Whether an argument is traced, or a list in which something is."""
-    return any(isinstance(x, Traced) or (isinstance(x, (list, tuple)) and holds_traced(*x)) for x in arguments)
+    return any(isinstance(x, Traced) or (is_list(x) and holds_traced(*x)) for x in arguments)
+
+
+def is_list(x: Any) -> bool:
+    """Whether x is a list or a tuple."""
+    return isinstance(x, (list, tuple))

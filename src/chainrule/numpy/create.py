@@ -63,12 +63,17 @@ def made(new: Any, op: Op | None = None, **attrs: Any) -> Any:
 def array(object: Any, dtype: Any = None, *, copy: bool | None = True, order: str = "K", ndmin: int = 0) -> Any:
     """A new array of numbers, arrays or nested lists of them, traced ones among them; at least `ndmin` axes."""
     if not holds_traced(object):
-        new = np.array(object, dtype, copy=copy, order=order, ndmin=ndmin)  # type: ignore[call-overload]
+        new = _array(object, dtype, copy=copy, order=order, ndmin=ndmin)
         return new if new is object else made(new)
     out = as_array(object, dtype)
     if len(out.shape) < ndmin:
         out = out.reshape((1,) * (ndmin - len(out.shape)) + out.shape)
     return out.copy() if copy else out
+
+
+_array: Callable[..., Any] = np.array
+_arange: Callable[..., Any] = np.arange
+_indices: Callable[..., Any] = np.indices
 
 
 def asarray(a: Any, dtype: Any = None, *, copy: bool | None = None) -> Any:
@@ -100,7 +105,11 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, order: Any = "C") -> An
 
 def zeros(shape: Any, dtype: Any = float, order: Any = "C") -> Any:
     """A new array of zeros."""
-    return _filled(lambda shape, _, dtype, order: np.zeros(shape, dtype, order), _lengths(shape), 0, dtype, order)
+    return _filled(_zeros, _lengths(shape), 0, dtype, order)
+
+
+def _zeros(shape: Shape, _: int, dtype: Any, order: Any) -> Any:
+    return np.zeros(shape, dtype, order)  # which the system gives without writing them
 
 
 def ones(shape: Any, dtype: Any = float, order: Any = "C") -> Any:
@@ -158,11 +167,11 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) ->
     Traced bounds must have numbers, which decide about the length; the derivatives by start and step are kept.
     """
     if not holds_traced(start, stop, step):
-        new: Any = np.arange(start, stop, step, dtype)  # type: ignore[call-overload]
+        new = _arange(start, stop, step, dtype)
         counts = stop is None and step is None and isinstance(start, int)
         return made(new, movement.iota, length=len(new), dtype=new.dtype.name) if counts else made(new)
     known = [_number(x) for x in (start, stop, step)]
-    count = len(np.arange(*known))
+    count = len(_arange(*known))
     first, stride = (0, 1) if stop is None else (start, 1 if step is None else step)
     out = arithmetic.add(arithmetic.multiply(np.arange(count), stride), first)
     return as_array(out if dtype is None else as_dtype(out, dtype))
@@ -223,7 +232,7 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
     first, last = _as_float(start), _as_float(stop)
     sign = arithmetic.sign(first)
     ends = [exponential.log10(arithmetic.divide(end, sign)) for end in (first, last)]
-    out = arithmetic.multiply(exponential.power(10.0, linspace(*ends, num, endpoint)), sign)
+    out = arithmetic.multiply(exponential.power(10.0, linspace(ends[0], ends[1], num, endpoint)), sign)
     if num > 0:
         out[0] = first  # exactly
     if num > 1 and endpoint:
@@ -267,7 +276,7 @@ def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = float) -> Any:
 
 def indices(dimensions: Any, dtype: Any = int, sparse: bool = False) -> Any:
     """For each axis of a grid the index along it; with `sparse` as a tuple of arrays that broadcast together."""
-    found = np.indices(dimensions, dtype, sparse)  # type: ignore[call-overload]
+    found = _indices(dimensions, dtype, sparse)
     return tuple(map(made, found)) if sparse else made(found)
 
 

@@ -43,11 +43,14 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
         raise ShapeError(message("an array of two axes at least", x.shape, user_location()))
     first, second = axes_of(len(x.shape), (axis1, axis2))
 
+    def read(base: Any) -> Any:
+        return _diagonal(base, offset, first, second)
+
     def strides(of_x: tuple[int, ...]) -> tuple[int, ...]:
         rest = [step for axis, step in enumerate(of_x) if axis not in (first, second)]
         return (*rest, of_x[first] + of_x[second])
 
-    return x.viewed(lambda base: _diagonal(base, offset, first, second), read_only, strides)
+    return x.viewed(read, read_only, strides)
 
 
 def _diagonal(x: Any, offset: int, first: int, second: int) -> Any:

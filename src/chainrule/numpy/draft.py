@@ -8,12 +8,13 @@ constant beside it. The elements of a draft are plain NumPy scalars.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 import numpy as np
 
 from chainrule.ir.op import Op, Trace, Traced
+from chainrule.numpy.convert import is_list
 
 Handle = Callable[[Trace, Any], Any]  # the class of handles
 
@@ -38,9 +39,14 @@ def draft(handle: Handle | None, array: Any) -> Any:
     """A draft with these numbers; a NumPy scalar as it is, and everything where there is no class of handles."""
     if handle is None or not isinstance(array, np.ndarray):
         return array
-    array = array.view()
-    array.flags.writeable = False  # an assignment makes a new array: the old one may be kept for a way back
-    return handle(DRAFTS, array)
+    return handle(DRAFTS, _frozen(array))
+
+
+def _frozen(array: Any) -> Any:
+    """A view that nobody writes to: an assignment makes a new array, since the old one may be kept for a way back."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def is_draft(x: Any) -> bool:
@@ -58,7 +64,7 @@ def settled(x: Any) -> Any:
 
 def only_drafts(*arguments: Any) -> bool:
     """Whether all handles among the arguments, and in lists among them, are drafts."""
-    return all(only_drafts(*x) if isinstance(x, (list, tuple)) else is_draft(x) for x in arguments if _may_hold(x))
+    return all(is_draft(x) for x in _handles(arguments))
 
 
 def on_numbers(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -72,14 +78,15 @@ def _numbers(x: Any) -> Any:
     return type(x)(map(_numbers, x)) if type(x) in (list, tuple) else settled(x)
 
 
-def _may_hold(x: Any) -> bool:
-    return isinstance(x, (Traced, list, tuple))
-
-
-def _handle(arguments: tuple[Any, ...]) -> Handle | None:
+def _handle(arguments: Iterable[Any]) -> Handle | None:
     """The class of the handles among the arguments, and in lists among them."""
+    first: Any = next(_handles(arguments), None)
+    return None if first is None else first.__class__
+
+
+def _handles(arguments: Iterable[Any]) -> Iterator[Any]:
     for x in arguments:
-        found = _handle(tuple(x)) if isinstance(x, (list, tuple)) else type(x) if isinstance(x, Traced) else None
-        if found is not None:
-            return found
-    return None
+        if isinstance(x, Traced):
+            yield x
+        elif is_list(x):
+            yield from _handles(x)

@@ -10,7 +10,7 @@ import numpy as np
 from chainrule.errors import DTypeError, ShapeError, message
 from chainrule.ir.op import Traced
 from chainrule.numpy.convert import as_array, as_dtype
-from chainrule.numpy.key import check_mask, is_basic, read_key
+from chainrule.numpy.key import check_mask, is_basic, items_of, read_key
 from chainrule.numpy.view import Strides
 from chainrule.ops import arithmetic, indexing, movement
 from chainrule.types import BOOL, Shape, dtype_of, shape_of
@@ -68,7 +68,7 @@ def view_strides(x: Any, key: Any, strides: Strides) -> Strides:
 
 def is_element(key: Any, ndim: int) -> bool:
     """Whether a basic key names one element of an array: NumPy then gives a scalar, no view."""
-    items = key if isinstance(key, tuple) else (key,)
+    items = items_of(key)
     return len(items) == ndim and not any(item is None or item is Ellipsis or isinstance(item, slice) for item in items)
 
 

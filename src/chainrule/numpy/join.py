@@ -11,7 +11,7 @@ import numpy as np
 
 from chainrule.errors import ShapeError, message
 from chainrule.numpy.axes import axis_of
-from chainrule.numpy.convert import as_array, as_dtype, composition
+from chainrule.numpy.convert import as_array, as_dtype, composition, is_list
 from chainrule.numpy.shape import atleast_1d, atleast_2d, atleast_3d, ravel
 from chainrule.ops import movement
 from chainrule.types import shape_of
@@ -121,7 +121,7 @@ def _depth(arrays: Any) -> int:
 
 
 def _blocks(arrays: Any) -> list[Any]:
-    return [x for part in arrays for x in _blocks(part)] if isinstance(arrays, list) else [as_array(arrays)]
+    return [x for part in arrays for x in _blocks(part)] if is_list(arrays) else [as_array(arrays)]
 
 
 def _assembled(arrays: Any, depth: int, ndim: int) -> Any:

@@ -23,7 +23,12 @@ from chainrule.where import user_location
 
 def is_basic(key: Any) -> bool:
     """Whether the key is made of integers, slices, None and Ellipsis alone, so that NumPy gives a view."""
-    return all(_is_basic_item(item) for item in (key if isinstance(key, tuple) else (key,)))
+    return all(_is_basic_item(item) for item in items_of(key))
+
+
+def items_of(key: Any) -> tuple[Any, ...]:
+    """What stands between the commas of a key."""
+    return key if _is(tuple, key) else (key,)
 
 
 def _is_basic_item(item: Any) -> bool:
@@ -181,7 +186,7 @@ def _expanded(shape: Shape, key: Any) -> list[Any]:
     The Ellipsis stays, since it parts the indices before it from those behind it even if it stands for no axis.
     """
     ndim = len(shape)
-    items = [_canonical(item) for item in (key if isinstance(key, tuple) else (key,))]
+    items = [_canonical(item) for item in items_of(key)]
     used = sum(_axes_used(item) for item in items)
     ellipses = [place for place, item in enumerate(items) if item is Ellipsis]
     if used > ndim or len(ellipses) > 1:
@@ -207,9 +212,9 @@ def _expanded(shape: Shape, key: Any) -> list[Any]:
 
 def _canonical(item: Any) -> Any:
     """An item of a key as None, Ellipsis, slice, int, or an array of integers or booleans."""
-    if item is None or item is Ellipsis or isinstance(item, slice):
+    if item is None or item is Ellipsis or _is(slice, item):
         return item
-    if isinstance(item, (int, np.integer)) and not isinstance(item, bool):
+    if _is((int, np.integer), item) and not _is(bool, item):
         return int(item)
     if not isinstance(item, (Traced, np.ndarray, np.generic, list, tuple, bool)):
         try:
@@ -226,11 +231,15 @@ def _canonical(item: Any) -> Any:
         raise DTypeError(message("integers or booleans as an index", got, user_location(), "x.astype(np.int64)"))
     if kind == "b" and isinstance(array, Traced):
         return np.asarray(array.concrete("index by a mask", "cr.numpy.where(mask, x, other)"))
-    return int(array) if isinstance(array, np.ndarray) and array.ndim == 0 and kind != "b" else array
+    return int(array) if not isinstance(array, Traced) and array.ndim == 0 and kind != "b" else array
+
+
+def _is(types: Any, item: Any) -> bool:
+    return isinstance(item, types)
 
 
 def _is_mask(item: Any) -> bool:
-    return isinstance(item, np.ndarray) and item.dtype == BOOL
+    return not isinstance(item, Traced) and getattr(item, "dtype", None) == BOOL
 
 
 def _axes_used(item: Any) -> int:

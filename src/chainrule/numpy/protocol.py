@@ -21,7 +21,7 @@ from chainrule.where import user_location
 
 METHODS = frozenset(
     "sum mean max min prod var std any all argmax argmin argsort cumsum cumprod dot ravel flatten squeeze swapaxes take "
-    "clip round repeat diagonal trace nonzero compress searchsorted ptp conj conjugate".split()
+    "choose clip put round repeat diagonal trace nonzero compress searchsorted ptp conj conjugate".split()
 )
 REDUCTIONS = {
     "add": "sum",

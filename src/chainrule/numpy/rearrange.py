@@ -163,19 +163,21 @@ def pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values: 
             n = x.shape[axis]
             if not n:
                 raise ShapeError(message(f"elements along axis {axis} to pad by {mode}", x.shape, user_location()))
-            x = taken(x, np.pad(np.arange(n), (before, after), mode=mode), axis)
+            places: Any = np.pad(np.arange(n), (before, after), mode=mode)  # type: ignore[call-overload]
+            x = taken(x, places, axis)
     return x.copy()
 
 
 def _pairs(pad_width: Any, ndim: int) -> tuple[tuple[int, int], ...]:
+    given: Any = pad_width
     if isinstance(pad_width, dict):
-        given = {axis_of(ndim, axis): width for axis, width in pad_width.items()}
-        pad_width = [np.broadcast_to(given.get(axis, 0), 2) for axis in range(ndim)]
+        by_axis: dict[int, Any] = {axis_of(ndim, axis): width for axis, width in given.items()}
+        given = [np.broadcast_to(by_axis.get(axis, 0), 2) for axis in range(ndim)]
     try:
-        rows = np.broadcast_to(np.asarray(pad_width), (ndim, 2))
+        rows = np.broadcast_to(np.asarray(given), (ndim, 2))
     except ValueError:
         expected = f"a width, a pair, or a pair for each of {ndim} axes"
-        raise ShapeError(message(expected, pad_width, user_location())) from None
+        raise ShapeError(message(expected, repr(given), user_location())) from None
     return tuple((operator.index(before), operator.index(after)) for before, after in rows)
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from chainrule.errors import OwnershipError, ShapeError, message
 from chainrule.numpy.axes import Axis, axes_of, axis_of
-from chainrule.numpy.convert import as_array, composition
+from chainrule.numpy.convert import as_array, composition, is_list
 from chainrule.numpy.view import memory_order, row_major
 from chainrule.ops import movement
 from chainrule.types import Shape, shape_of
@@ -72,7 +72,7 @@ def size(a: Any, axis: Axis = None) -> int:
 
 def resolve_shape(count: int, new: Any) -> Shape:
     """A shape as `reshape` takes it, a number or a sequence of them, with its -1 worked out for `count` elements."""
-    given = [operator.index(n) for n in (new if isinstance(new, Sequence) or np.ndim(new) else (new,))]
+    given = [operator.index(n) for n in (new if is_list(new) or np.ndim(new) else (new,))]
     known = math.prod(n for n in given if n != -1)
     unknown = given.count(-1)
     fits = known == count if not unknown else unknown == 1 and known > 0 and count % known == 0
@@ -108,7 +108,11 @@ def _is_row_major(x: Any) -> bool:
     return 0 in x.shape or all(n == 1 or found == wanted for n, found, wanted in strides)
 
 
-@composition(lambda a, order="C": np.asarray(a).flatten(order))
+def _flattened(a: Any, order: Any = "C") -> Any:
+    return np.asarray(a).flatten(order)
+
+
+@composition(_flattened)
 def flatten(a: Any, order: str = "C") -> Any:
     """A copy of all elements along one axis."""
     return ravel(a, order).copy()
@@ -221,24 +225,36 @@ def squeeze(a: Any, axis: Axis = None) -> Any:
 @composition(np.atleast_1d)
 def atleast_1d(*arys: Any) -> Any:
     """The array with one axis at least; of several arrays a tuple."""
-    return _each(arys, lambda x: x.reshape(1) if x.shape == () else x)
+    return _each(arys, _vector)
 
 
 @composition(np.atleast_2d)
 def atleast_2d(*arys: Any) -> Any:
     """The array with two axes at least, new ones in front; of several arrays a tuple."""
-    return _each(arys, lambda x: x.reshape(1, -1) if len(x.shape) < 2 else x)
+    return _each(arys, _matrix)
 
 
 @composition(np.atleast_3d)
 def atleast_3d(*arys: Any) -> Any:
     """The array with three axes at least: (n,) becomes (1, n, 1), (m, n) becomes (m, n, 1); of several a tuple."""
-    return _each(arys, lambda x: x.reshape(1, -1, 1) if len(x.shape) < 2 else x[..., None] if len(x.shape) == 2 else x)
+    return _each(arys, _box)
 
 
-def _each(arrays: tuple[Any, ...], function: Any) -> Any:
+def _each(arrays: tuple[Any, ...], function: Callable[[Any], Any]) -> Any:
     found = tuple(function(as_array(x)) for x in arrays)
     return found[0] if len(found) == 1 else found
+
+
+def _vector(x: Any) -> Any:
+    return x if x.shape else x.reshape(1)
+
+
+def _matrix(x: Any) -> Any:
+    return x if len(x.shape) >= 2 else x.reshape(1, -1)
+
+
+def _box(x: Any) -> Any:
+    return x if len(x.shape) >= 3 else _matrix(x).reshape(*_matrix(x).shape, 1)
 
 
 # --- broadcasting -----------------------------------------------------------------------------------------------------
@@ -248,14 +264,17 @@ def _each(arrays: tuple[Any, ...], function: Any) -> Any:
 def broadcast_to(array: Any, shape: Any) -> Any:
     """The array repeated along new axes in front and along axes of length 1; it cannot be assigned to."""
     x = as_array(array)
-    wanted = (operator.index(shape),) if isinstance(shape, (int, np.integer)) else tuple(map(operator.index, shape))
+    wanted = tuple(operator.index(n) for n in (shape if is_list(shape) or np.ndim(shape) else (shape,)))
     new = len(wanted) - len(x.shape)
+
+    def read(base: Any) -> Any:
+        return movement.broadcast_to(base, shape=wanted)
 
     def strides(of_x: tuple[int, ...]) -> tuple[int, ...]:
         kept = [0 if n == 1 else step for n, step in zip(x.shape, of_x, strict=True)]
         return (*[0] * new, *kept)
 
-    return x.viewed(lambda base: movement.broadcast_to(base, shape=wanted), read_only, strides)
+    return x.viewed(read, read_only, strides)
 
 
 @composition(np.broadcast_arrays)

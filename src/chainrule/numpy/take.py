@@ -71,7 +71,7 @@ def taken(x: Any, indices: Any, axis: int) -> Any:
 
 def _integers(indices: Any) -> Any:
     found = as_array(indices)
-    if isinstance(found, np.ndarray) and not found.size:
+    if not isinstance(found, Traced) and not found.size:
         found = found.astype(np.int64)
     if dtype_of(found).kind not in "iu":
         raise DTypeError(message("integers as indices", dtype_of(found).name, user_location(), "x.astype(np.int64)"))
@@ -171,7 +171,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     x, place = _flat_or_axis(arr, axis)
     n, obj = shape_of(x)[place], _known(obj)
     new = as_dtype(as_array(values), dtype_of(x))
-    if np.ndim(obj) == 0 and not isinstance(obj, slice):  # one index: the values may be any number of parts
+    if type(obj) is not slice and np.ndim(obj) == 0:  # one index: the values may be any number of parts
         new = movement.reshape(new, shape=(1,) * (len(shape_of(x)) - len(shape_of(new))) + shape_of(new))
         first = movement.transpose(new, axes=_moved(len(shape_of(new)), 0, place))
         count = shape_of(first)[place]
@@ -193,7 +193,7 @@ def _moved(ndim: int, source: int, destination: int) -> tuple[int, ...]:
 
 def _known(obj: Any) -> Any:
     """Indices of parts, which must have numbers, as NumPy takes them."""
-    return obj if isinstance(obj, slice) else _numbers(obj)
+    return obj if type(obj) is slice else _numbers(obj)
 
 
 def _flat_or_axis(a: Any, axis: int | None) -> tuple[Any, int]:

@@ -86,20 +86,32 @@ def memory_order(strides: Strides) -> tuple[int, ...]:
 def transposed(x: Any, order: tuple[int, ...]) -> Any:
     """The view of a traced x with the axes in this order."""
     back = movement.inverse(order)
-    return x.viewed(
-        lambda base: movement.transpose(base, axes=order),
-        lambda _, part: movement.transpose(part, axes=back),
-        lambda strides: tuple(strides[axis] for axis in order),
-    )
+
+    def read(base: Any) -> Any:
+        return movement.transpose(base, axes=order)
+
+    def write(_: Any, part: Any) -> Any:
+        return movement.transpose(part, axes=back)
+
+    def strides(of_base: Strides) -> Strides:
+        return tuple(of_base[axis] for axis in order)
+
+    return x.viewed(read, write, strides)
 
 
 def reshaped(x: Any, new: Shape) -> Any:
     """A traced x in another shape, its size the same: a view where NumPy gives one."""
-    if reshaped_strides(x.shape, x.strides_in_numpy(), new) is None:
+    old: Shape = x.shape
+    if reshaped_strides(old, x.strides_in_numpy(), new) is None:
         return movement.reshape(x, shape=new)
-    old = x.shape
-    return x.viewed(
-        lambda base: movement.reshape(base, shape=new),
-        lambda _, part: movement.reshape(part, shape=old),
-        lambda strides: reshaped_strides(old, strides, new) or (),
-    )
+
+    def read(base: Any) -> Any:
+        return movement.reshape(base, shape=new)
+
+    def write(_: Any, part: Any) -> Any:
+        return movement.reshape(part, shape=old)
+
+    def strides(of_base: Strides) -> Strides:
+        return reshaped_strides(old, of_base, new) or ()
+
+    return x.viewed(read, write, strides)
