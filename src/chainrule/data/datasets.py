@@ -24,8 +24,9 @@ _MNIST = {"train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
 def digits(dtype: npt.DTypeLike = np.float32) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
     """Images (1797, 64) in [-1, 1] and labels (1797,) int64 of the UCI handwritten digits, 8 x 8 pixels row by row.
 
-    -1 is paper, 1 is ink: about as much on either side of zero, as layers like their inputs. Fresh arrays at every call. E. Alpaydin and C. Kaynak (1998), Optical Recognition of Handwritten Digits, UCI
-    Machine Learning Repository, https://doi.org/10.24432/C50P49, CC BY 4.0 (digits-NOTICE.txt beside the file).
+    -1 is paper, 1 is ink: about as much on either side of zero, as layers like their inputs. Fresh arrays at every
+    call. E. Alpaydin and C. Kaynak (1998), Optical Recognition of Handwritten Digits, UCI Machine Learning Repository,
+    https://doi.org/10.24432/C50P49, CC BY 4.0 (digits-NOTICE.txt beside the file).
     """
     table = _digits_table()
     x = _scaled(table[:, :64], 8, dtype)
