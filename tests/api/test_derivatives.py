@@ -277,3 +277,16 @@ def test_signatures_and_names_are_kept() -> None:
         assert inspect.signature(wrapped) == inspect.signature(loss)
         assert wrapped.__name__ == "loss" and wrapped.__doc__ == "A loss."
     assert cr.grad(loss)({"a": 2.0}, scale=3.0) == {"a": 3.0}
+
+
+@pytest.mark.parametrize("index", [0, slice(None)])
+@pytest.mark.parametrize("derive", [cr.grad, cr.jit], ids=["eager", "staged"])
+def test_a_traced_value_does_not_fit_into_a_plain_array(derive: Any, index: Any) -> None:
+    def f(x: Any) -> Any:
+        y = np.zeros(3)
+        y[index] = x[index]
+        return np.sum(y)
+
+    line = f.__code__.co_firstlineno + 2
+    with pytest.raises(cr.errors.TraceError, match=rf"test_derivatives\.py:{line}; try .*cr\.numpy\.zeros"):
+        derive(f)(np.ones(3))

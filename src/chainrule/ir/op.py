@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, TraceError
 from chainrule.ir.kinds import Case, Derivative, Lowering, Scalar
 from chainrule.types import Type, type_of
 
@@ -50,9 +50,12 @@ class Trace(ABC):
         _OPEN.set(_OPEN.get() + 1)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         _OPEN.set(_OPEN.get() - 1)
         self.closed = True
+        if isinstance(error, ValueError) and isinstance(error.__cause__, TraceError):
+            # of y[i] = x NumPy says "setting an array element with a sequence"; the cause says what to do
+            raise error.__cause__.with_traceback(error.__traceback__) from None
 
     @abstractmethod
     def process(self, op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
