@@ -9,6 +9,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,8 @@ class Plan:
     indices: list[Any] = field(default_factory=list[Any])
     front: int = 0
     index_shape: Shape = ()
+    taken: Shape = ()  # of the slice, before the reshape to `middle`
+    whole: bool = True  # whether the slice takes all of x
 
     @property
     def shape(self) -> Shape:
@@ -68,18 +71,16 @@ class Plan:
 
     def basic(self, x: Any) -> Any:
         """What the basic step gives."""
-        out = x if self._takes_all() else movement.slice_(x, **self._bounds())
+        out = x if self.whole else movement.slice_(x, **self._bounds())
         out = movement.flip(out, axes=tuple(self.flips)) if self.flips else out
         middle = tuple(self.middle)
-        return out if shape_of(out) == middle else movement.reshape(out, shape=middle)
+        return out if self.taken == middle else movement.reshape(out, shape=middle)
 
     def written(self, x: Any, part: Any) -> Any:
         """A copy of x with `part`, an array of the shape `middle`, where the basic step took it from."""
-        bounds = zip(self.starts, self.stops, self.steps, strict=True)
-        shape = tuple(len(range(*bound)) for bound in bounds)
-        part = part if shape_of(part) == shape else movement.reshape(part, shape=shape)
+        part = part if shape_of(part) == self.taken else movement.reshape(part, shape=self.taken)
         part = movement.flip(part, axes=tuple(self.flips)) if self.flips else part
-        if self._takes_all() and isinstance(part, Traced):
+        if self.whole and isinstance(part, Traced):
             return part
         return movement.slice_set(x, part, **self._bounds())
 
@@ -98,10 +99,6 @@ class Plan:
         rest = range(count, ndim)
         return (*rest[: self.front], *range(count), *rest[self.front :])
 
-    def _takes_all(self) -> bool:
-        rows = zip(self.starts, self.stops, self.steps, self.lengths, strict=True)
-        return all(start == 0 and stop == n and step == 1 for start, stop, step, n in rows)
-
     def _bounds(self) -> dict[str, Shape]:
         return {"starts": tuple(self.starts), "stops": tuple(self.stops), "steps": tuple(self.steps)}
 
@@ -117,10 +114,13 @@ class Plan:
             self.starts.append(start)
             self.stops.append(stop)
             self.steps.append(abs(step))
+            count = len(range(start, stop, abs(step)))
+            self.taken += (count,)
+            self.whole = self.whole and count == n
             if step < 0:
                 self.flips.append(axis)
             if not isinstance(item, int):
-                self.middle.append(len(range(start, stop, abs(step))))
+                self.middle.append(count)
                 self.along.append((axis, step))
         if not (item is None or isinstance(item, (int, slice))):
             self.axes.append(len(self.middle) - 1)
@@ -135,8 +135,38 @@ class NewAxisIndex:
 
 
 def read_key(x: Any, key: Any) -> Plan:
-    """The key read against the shape of x."""
-    plan = Plan(shape_of(x))
+    """The key read against the shape of x; not to be changed."""
+    fixed = _fixed(key)
+    if fixed is not None:
+        return _read_fixed(shape_of(x), fixed)
+    plan = _read(shape_of(x), key)
+    check_known(x, plan.middle, plan.indices, plan.axes)
+    return plan
+
+
+def _fixed(key: Any) -> tuple[Any, ...] | None:
+    """The key as something to remember it by, where it is made of numbers, None and Ellipsis; a slice as a tuple."""
+    fixed: list[Any] = []
+    for item in items_of(key):
+        if type(item) is slice:
+            parts = (item.start, item.stop, item.step)
+            if any(part is not None and type(part) is not int for part in parts):
+                return None
+            fixed.append(parts)
+        elif item is None or item is Ellipsis or type(item) is int:
+            fixed.append(item)
+        else:
+            return None
+    return tuple(fixed)
+
+
+@lru_cache(maxsize=4096)
+def _read_fixed(shape: Shape, fixed: tuple[Any, ...]) -> Plan:
+    return _read(shape, tuple(slice(*item) if _is(tuple, item) else item for item in fixed))
+
+
+def _read(shape: Shape, key: Any) -> Plan:
+    plan = Plan(shape)
     advanced: list[tuple[int, int]] = []  # of integers and arrays: place in the key, axes of the result before it
     for place, item in enumerate(_expanded(plan.lengths, key)):
         if item is Ellipsis:
@@ -148,7 +178,6 @@ def read_key(x: Any, key: Any) -> Plan:
         (first, before), (last, _) = advanced[0], advanced[-1]
         plan.front = before if last - first == len(advanced) - 1 else 0
         plan.index_shape = _together(plan.indices)
-        check_known(x, plan.middle, plan.indices, plan.axes)
     return plan
 
 
@@ -168,7 +197,8 @@ def _together(indices: list[Any]) -> Shape:
 
 
 def _integer(item: int, n: int) -> tuple[int, int, int]:
-    indexing.check_range((n,), (item,), (0,))
+    if not -n <= item < n:
+        indexing.check_range((n,), (item,), (0,))  # says what is wrong
     return item % n, item % n + 1, 1
 
 
