@@ -133,7 +133,8 @@ def _move(pool: list[Any], choices: Choices) -> Any:
 
 def _shapes(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
     size = int(np.prod(shape))
-    return [shape, (size,), (1, *shape), tuple(n for n in shape if n != 1), shape[::-1], (*shape[:1], size // shape[0])]
+    rows = (shape[0], size // max(shape[0], 1))
+    return [shape, (size,), (1, *shape), tuple(n for n in shape if n != 1), shape[::-1], rows]
 
 
 def _sum(pool: list[Any], choices: Choices) -> Any:

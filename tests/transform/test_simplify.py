@@ -16,7 +16,7 @@ from chainrule.ops import arithmetic as ops
 from chainrule.ops.contraction import dot_general
 from chainrule.ops.control import scan
 from chainrule.ops.identity import stop_gradient, tap
-from chainrule.ops.movement import transpose
+from chainrule.ops.movement import full, transpose
 from chainrule.ops.reduction import sum_
 from chainrule.ops.trigonometric import tanh
 from chainrule.trace import stage
@@ -77,17 +77,18 @@ def test_what_is_simple_stays_the_same_object() -> None:
 
 
 def test_order_and_places_of_what_remains_stay() -> None:
-    def function(x: Any) -> list[Any]:
+    def function(x: Any, y: Any) -> list[Any]:
         first = tanh(x)
         root = ops.sqrt(twice(first))
+        other = ops.sign(y)
         second = tanh(x)  # the same as the first
-        return [ops.square(root), ops.absolute(second)]
+        return [ops.square(root), ops.absolute(second), other]
 
-    simple = simplify(stage(function, [Type((3,), F64)]).graph)
-    assert [node.op.name for node in simple.nodes] == ["tanh", "sqrt", "square", "abs"]
+    simple = simplify(stage(function, [Type((3,), F64)] * 2).graph)
+    assert [node.op.name for node in simple.nodes] == ["tanh", "sqrt", "sign", "square", "abs"]
     lines = [node.where.source() for node in simple.nodes if node.where]
-    last = "return [ops.square(root), ops.absolute(second)]"
-    assert lines == ["first = tanh(x)", "root = ops.sqrt(twice(first))", last, last]
+    last = "return [ops.square(root), ops.absolute(second), other]"
+    assert lines == ["first = tanh(x)", "root = ops.sqrt(twice(first))", "other = ops.sign(y)", last, last]
 
 
 # --- merging --------------------------------------------------------------------------------------------------------
@@ -108,6 +109,11 @@ def test_different_attributes_are_different() -> None:
     wide = Type((3, 3), F64)
     assert merged(lambda x: [sum_(x, axes=(0,)), sum_(x, axes=(1,))], wide) == 2
     assert merged(lambda x: [tap(x, name="a"), tap(x, name="b")]) == 2
+    assert merged(lambda x: [full.beside(x, shape=(3,), value=v, dtype="float32") for v in FULL]) == len(FULL)
+    assert merged(lambda x: [full.beside(x, shape=(3,), value=v, dtype="float32") for v in (1, 1, 0.5, 0.5)]) == 2
+
+
+FULL = (0.0, -0.0, 1.0, np.float32(-2.0), float("nan"), 3)
 
 
 @pytest.mark.parametrize(("one", "other"), [(1.0, 1), (0.0, -0.0), (1.0, np.float64(1)), (1, True), (0, np.int64(0))])

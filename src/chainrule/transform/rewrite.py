@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -101,9 +101,11 @@ def _computed(now: Apply, node: Node) -> Value | None:
         return None
     try:
         with np.errstate(all="ignore"):
-            found: Any = now.op(*[value.node.attrs["value"] for value in now.inputs], **now.attrs)
+            found: Any = now.op.numpy(*[value.node.attrs["value"] for value in now.inputs], **now.attrs)
     except (ArithmeticError, ValueError, TypeError):
         return None  # it fails where it is run, at its own line
+    if node.types[0].weak and isinstance(found, np.generic):
+        found = cast(Any, found).item()
     if type_of(found) != node.types[0]:
         return None
     return Node(CONSTANT, (), {"value": found}, node.types, node.where).results[0]

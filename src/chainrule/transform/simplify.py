@@ -68,11 +68,9 @@ def _key(attr: Any) -> Hashable:
         return tuple([_key(part) for part in cast("tuple[Any, ...]", attr)])
     if isinstance(attr, ArrayRef):
         return id(attr.array)
-    if isinstance(attr, float):
-        return float, np.float64(attr).tobytes()
-    if isinstance(attr, np.generic):
-        return cast(Any, attr).dtype, cast(Any, attr).tobytes()
-    return cast(Any, type(attr)), attr
+    if isinstance(attr, (float, np.floating)):
+        return float, float(cast(Any, attr)).hex()
+    return attr
 
 
 def simplify_bodies(graph: Graph) -> Graph:
