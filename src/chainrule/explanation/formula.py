@@ -80,7 +80,7 @@ class _Writer:
         pending = [value]
         while pending:
             current = pending[-1]
-            missing = [v for v in _operands(current) if v not in self.known]
+            missing = [v for v in current.node.inputs if v not in self.known]
             if current in self.known or not missing:
                 pending.pop()
                 if current not in self.known:
@@ -90,30 +90,12 @@ class _Writer:
         return self.known[value]
 
     def _write(self, value: Value) -> None:
-        text = _expression(value, [self.known[v] for v in _operands(value)])
+        text = _expression(value, [self.known[v] for v in value.node.inputs])
         if value in self.shared and len(text.text) > 12 and value.node.op is not CONSTANT:
             name = next(self.letters, f"%{value.node.serial}")
             self.definitions.append(f"{name} = {text.text}")
             text = Text(name)
         self.known[value] = text
-
-
-def _operands(value: Value) -> tuple[Value, ...]:
-    """The values that an expression is written with: the node's inputs, of a softmax what it is taken of."""
-    of = _softmax_of(value)
-    return value.node.inputs if of is None else (of,)
-
-
-def _softmax_of(value: Value) -> Value | None:
-    """x where the value is exp(x - logsumexp(x)) divided by its sum, as in the derivative of logsumexp; else None."""
-    parts, *rest = value.node.inputs if value.node.op.name == "divide" else (None,)
-    if parts is None or parts.node.op.name != "select" or behind(rest[0]).node.inputs != (parts,):
-        return None
-    exponential = parts.node.inputs[2].node
-    if exponential.op.name != "exp" or exponential.inputs[0].node.op.name != "subtract":
-        return None
-    x, level = exponential.inputs[0].node.inputs
-    return x if behind(level).node.op.name == "logsumexp" and behind(level).node.inputs == (x,) else None
 
 
 def behind(value: Value) -> Value:
@@ -126,8 +108,6 @@ def behind(value: Value) -> Value:
 def _expression(value: Value, operands: list[Text]) -> Text:
     node = value.node
     name = node.op.name
-    if len(operands) < len(node.inputs):
-        return Text(f"softmax({operands[0].text})")
     if node.op is CONSTANT:
         return _constant(node.attrs["value"])
     if name in _TRANSPARENT and operands:
