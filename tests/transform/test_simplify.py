@@ -153,6 +153,11 @@ def test_markers_go_when_asked() -> None:
     assert [node.op.name for node in without_markers(graph).nodes] == ["tanh"]
 
 
+def test_each_tap_is_a_place_of_its_own() -> None:
+    graph = stage(lambda x: [tap(x, name="here") + tap(x, name="here")], [Type((3,), F64)]).graph
+    assert [node.op.name for node in simplify(graph).nodes] == ["tap", "tap", "add"]
+
+
 # --- cost -----------------------------------------------------------------------------------------------------------
 
 
@@ -217,7 +222,7 @@ def test_100000_nodes() -> None:
 def test_a_long_chain_that_vanishes() -> None:
     def function(x: Any) -> list[Any]:
         y = x
-        for _ in range(5000):
+        for _ in range(2000):
             y = transpose(twice(y), axes=(1, 0))
         return [y]
 

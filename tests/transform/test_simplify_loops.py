@@ -14,6 +14,7 @@ from chainrule.ops import arithmetic as ops
 from chainrule.ops.contraction import dot_general
 from chainrule.ops.control import scan
 from chainrule.ops.exponential import exp
+from chainrule.ops.identity import tap
 from chainrule.ops.movement import broadcast_to, transpose
 from chainrule.ops.reduction import sum_
 from chainrule.ops.trigonometric import tanh
@@ -213,6 +214,29 @@ def test_work_moves_out_of_a_loop_in_a_loop() -> None:
 
     simple = checked(simplify, lambda w, c: list(loop(outer, 1, 1, [w, c])), VECTOR, VECTOR)
     assert [node.op.name for node in simple.nodes] == ["exp", "scan"]
+
+
+def test_a_tap_stays_in_its_loop_until_markers_are_dropped() -> None:
+    def function(w: Any, c: Any) -> list[Any]:
+        return list(loop(lambda w, c: [c + exp(tap(w, name="here"))], 1, 1, [w, c]))
+
+    simple = checked(simplify, function, VECTOR, VECTOR)
+    assert [node.op.name for node in the_loop(simple).attrs["body"].nodes] == ["tap", "exp", "add"]
+    plain = checked(lambda graph: simplify(graph, drop_markers=True), function, VECTOR, VECTOR)
+    assert [node.op.name for node in plain.nodes] == ["exp", "scan"]
+
+
+def test_a_loop_with_a_tap_is_not_merged_with_its_like() -> None:
+    inner = stage(lambda w, v: [v + tap(w, name="here")], [VECTOR] * 2).graph
+    attrs = {"body": inner, "consts": 1, "carry": 1, "length": 2, "reverse": False}
+
+    def function(w: Any, c: Any) -> list[Any]:
+        return list(loop(lambda w, c: [c + scan(w, w, **attrs)[0] * scan(w, w, **attrs)[0]], 1, 1, [w, c]))
+
+    simple = checked(simplify, function, VECTOR, VECTOR)
+    assert len(op_named("scan", the_loop(simple).attrs["body"])) == 2
+    plain = checked(lambda graph: simplify(graph, drop_markers=True), function, VECTOR, VECTOR)
+    assert [node.op.name for node in plain.nodes] == ["scan", "multiply", "scan"]
 
 
 def test_loops_share_what_came_out_of_them() -> None:

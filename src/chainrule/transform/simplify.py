@@ -14,7 +14,7 @@ from chainrule.ir.graph import ArrayRef, Graph, Node, Value
 from chainrule.ops.identity import stop_gradient, tap
 from chainrule.transform.rebuild import rebuild
 from chainrule.transform.rewrite import rewrite, rewrite_body
-from chainrule.transform.simplify_loops import hoist_invariants, prune_loops, share_operands
+from chainrule.transform.simplify_loops import has_tap, hoist_invariants, prune_loops, share_operands
 
 
 class Pass(NamedTuple):
@@ -50,11 +50,14 @@ def merge(graph: Graph) -> Graph:
     """The graph in which what is computed twice is computed once, at the place of the first.
 
     Two nodes are the same if operation, inputs, attributes and types are; a Python scalar is not a NumPy scalar, -0 is
-    not 0, and an array from outside is the same only as itself. The user's line takes no part.
+    not 0, and an array from outside is the same only as itself. The user's line takes no part. Each `tap` is a place of
+    its own, which has a gradient of its own.
     """
     known: dict[Hashable, Node] = {}
 
     def change(node: Node) -> Sequence[Value] | None:
+        if has_tap(node):
+            return None
         attrs = tuple([(name, _key(node.attrs[name])) for name in sorted(node.attrs)])
         first = known.setdefault((node.op, node.inputs, attrs, node.types), node)
         return None if first is node else first.results

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from chainrule.ir.graph import Graph, Node, Value, input_value, reachable
 from chainrule.ir.kinds import IndexMap
 from chainrule.ops.control import scan
+from chainrule.ops.identity import tap
 from chainrule.transform.rebuild import rebuild, renamed, renewed
 from chainrule.types import Type
 
@@ -61,6 +62,12 @@ def substituted(loop: Loop, new: Mapping[Value, Value]) -> Loop:
             names.update(zip(node.results, renewed(node, names).results, strict=True))
     carry = [(operand, inner, out if out is inner else names.get(out, out)) for operand, inner, out in loop.carry]
     return loop._replace(carry=carry, ys=list(renamed(loop.ys, names)))
+
+
+def has_tap(node: Node) -> bool:
+    """Whether the node is a `tap`, or runs one: a place of its own, which has a gradient of its own."""
+    bodies = [attr for attr in node.attrs.values() if isinstance(attr, Graph)]
+    return node.op is tap or any(has_tap(inside) for body in bodies for inside in body.nodes)
 
 
 # --- what stays as it is ----------------------------------------------------------------------------------------------
@@ -164,7 +171,8 @@ def _pruned(node: Node, needed: _Needed) -> Sequence[Value] | None:
 def hoist_invariants(graph: Graph) -> Graph:
     """The graph that computes what depends on a loop's constants alone once, before the loop.
 
-    What only moves elements stays in the body, where it costs nothing.
+    What only moves elements stays in the body, where it costs nothing, and so does a `tap`, with what depends on it: it
+    has a gradient for each iteration.
     """
     return rebuild(graph, lambda node: _hoisted(take_apart(node), node) if node.op is scan else None)
 
@@ -177,7 +185,7 @@ def _hoisted(loop: Loop, node: Node) -> Sequence[Value] | None:
     steady = set(before)
     moved: list[Node] = []
     for inside in body.nodes:
-        if steady.issuperset(inside.inputs):
+        if steady.issuperset(inside.inputs) and not has_tap(inside):
             steady.update(inside.results)
             if inside.inputs and not isinstance(inside.op.lowering, IndexMap):
                 moved.append(inside)
