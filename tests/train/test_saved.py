@@ -166,7 +166,7 @@ def test_a_place_below_a_file(tmp_path: Path) -> None:
 
 
 def test_a_place_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: str) -> None:
+    def refuse(path: str, *_: Any) -> None:
         raise PermissionError(13, "Permission denied", path)
 
     monkeypatch.setattr(os, "mkdir", refuse)
