@@ -110,7 +110,7 @@ def _same(pool: list[Any], choices: Choices) -> Any:
     x = pool[-1]
     if node.op.several or not node.inputs or any(not isinstance(value, Value) for value in node.inputs):
         return ops.negative(x)
-    made = [type(x)(x.trace, value) for value in node.inputs]
+    made = [type(x)(x.owner, value) for value in node.inputs]
     return node.op(*made, **node.attrs)
 
 

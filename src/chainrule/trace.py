@@ -46,10 +46,10 @@ class Recorder(Trace):
         """The graph's value for anything that an operation is given."""
         if isinstance(x, Traced):
             x.refresh()
-            if x.trace is self:
+            if x.owner is self:
                 return x.value  # type: ignore[attr-defined]
-            check_open(x.trace)
-            return self._capture((x.trace.level, id(x.value), id(x.extra)), x.clone())  # type: ignore[attr-defined]
+            check_open(x.owner)
+            return self._capture((x.owner.level, id(x.value), id(x.extra)), x.clone())  # type: ignore[attr-defined]
         array: Any = x
         if isinstance(x, np.ndarray):
             return self._capture(id(array), array) if self.hoists else self._constant(id(array), array)
@@ -102,8 +102,8 @@ def entered(values: Sequence[Any]) -> Sequence[Any]:
 def _recorder(x: Any) -> Recorder | None:
     """The trace that records a graph here or below."""
     while isinstance(x, Tracer):
-        if isinstance(x.trace, Recorder):
-            return x.trace
+        if isinstance(x.owner, Recorder):
+            return x.owner
         x = x.value
     return None
 

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, Final, Literal
 
 from chainrule.errors import TreeError, message
+from chainrule.where import user_location
 
 Kind = Literal["param", "state", "static"]
 FIELD_KIND: Final = "chainrule.kind"
@@ -61,7 +62,11 @@ LEAF: Final = Structure(None, (), (), (), 1)
 def flatten(tree: Any) -> tuple[list[Any], Structure]:
     """The leaves of a tree, in order, and its structure. None is a tree without leaves."""
     leaves: list[Any] = []
-    return leaves, _take_apart(tree, leaves)
+    try:
+        return leaves, _take_apart(tree, leaves)
+    except RecursionError:
+        got = f"a {type(tree).__name__} that is deeper, or holds itself"
+        raise TreeError(message("a tree of at most some hundred levels", got, user_location(), "one list")) from None
 
 
 def unflatten(structure: Structure, leaves: Sequence[Any]) -> Any:

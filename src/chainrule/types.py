@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.errors import DTypeError, message
+from chainrule.where import user_location
 
 Shape = tuple[int, ...]
 
@@ -27,6 +28,13 @@ INT64: Final = np.dtype(np.int64)
 FLOAT32: Final = np.dtype(np.float32)
 FLOAT64: Final = np.dtype(np.float64)
 _PYTHON: Final[dict[type, np.dtype[Any]]] = {float: FLOAT64, int: INT64, bool: BOOL}
+_CURES: Final = {
+    "i": "x.astype(np.int64)",
+    "u": "x.astype(np.int64)",
+    "f": "x.astype(np.float32)",
+    "c": "x.real and x.imag, two arrays",
+    "O": "np.array(x, np.float64), all elements being numbers",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,27 +73,39 @@ class Type:
         return f"{'~' if self.weak else ''}{SHORT_NAMES.get(self.dtype, self.dtype.name)}{dims}"
 
 
-def type_of(value: Any) -> Type:
-    """The type of an array, a NumPy scalar or a Python scalar (weak); of anything else a DTypeError."""
-    if isinstance(value, (np.ndarray, np.generic)):
-        return Type(value.shape, supported(value.dtype))
-    python = _PYTHON.get(type(value))
+def type_of(value: Any, name: str = "", hint: str = "") -> Type:
+    """The type of an array, a NumPy scalar or a Python scalar (weak).
+
+    Of anything else, and of arrays that compute by rules of their own (masked arrays, matrices), a DTypeError;
+    `name` (" for `weight`") and `hint` go into its text.
+    """
+    kind = type(value)
+    if kind is np.ndarray or isinstance(value, (np.generic, np.memmap)):
+        return Type(value.shape, supported(value.dtype, name))
+    python = _PYTHON.get(kind)
     if python is not None:
         return Type((), python, weak=python != BOOL)
     traced = getattr(value, "type", None)
     if isinstance(traced, Type):
         return traced
-    raise DTypeError(message("an array or a number", type(value).__name__))
+    if isinstance(value, np.ndarray):
+        hint = "x.filled(value)" if isinstance(value, np.ma.MaskedArray) else "np.asarray(x)"
+        raise DTypeError(message(f"a plain array{name}", f"a {kind.__name__}", user_location(), hint))
+    hint = hint or ("np.array(x)" if kind in (list, tuple) else "")
+    raise DTypeError(message(f"an array or a number{name}", kind.__name__, user_location(), hint))
 
 
-def supported(dtype: Any) -> np.dtype[Any]:
-    """The dtype itself if chainrule computes with it, in this machine's byte order."""
+def supported(dtype: Any, name: str = "") -> np.dtype[Any]:
+    """The dtype itself if chainrule computes with it, in this machine's byte order; else a DTypeError."""
     if isinstance(dtype, np.dtype) and dtype in SHORT_NAMES:
         return dtype
-    dtype = np.dtype(dtype).newbyteorder("=")
+    known = f"one of the dtypes {', '.join(d.name for d in SHORT_NAMES)}{name}"
+    try:
+        dtype = np.dtype(dtype).newbyteorder("=")
+    except TypeError:
+        raise DTypeError(message(known, repr(dtype), user_location(), "np.float32")) from None
     if dtype not in SHORT_NAMES:
-        known = ", ".join(d.name for d in SHORT_NAMES)
-        raise DTypeError(message(f"one of the dtypes {known}", dtype.name, hint="x.astype(np.float32)"))
+        raise DTypeError(message(known, dtype.name, user_location(), _CURES.get(dtype.kind, "numbers")))
     return dtype
 
 
@@ -97,4 +117,7 @@ def shape_of(value: Any) -> Shape:
 def dtype_of(value: Any) -> np.dtype[Any]:
     """The dtype of an array or of a Python scalar."""
     dtype = getattr(value, "dtype", None)
-    return dtype if dtype is not None else _PYTHON[type(value)]
+    if dtype is not None:
+        return dtype
+    python = _PYTHON.get(type(value))
+    return type_of(value).dtype if python is None else python

@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from types import CodeType, FrameType, FunctionType
+from types import CodeType, FrameType, FunctionType, TracebackType
 from typing import Any, Final, TypeVar
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _NUMPY = (
     os.path.dirname(os.path.abspath(sys.modules["numpy"].__file__ or "")) + os.sep if "numpy" in sys.modules else "\0"
 )
+_PYTHON = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 # Code of the package that stands for the user's own: the layers' formulas are what a reader wants to see named.
 _LAYERS: ContextVar[tuple[Callable[[], str], ...]] = ContextVar("chainrule_layers", default=())
 
@@ -36,13 +37,17 @@ class Where:
         place = f"{cell_name(self.file) or _short(self.file)}:{self.line}"
         return f"{place} ({self.layer})" if self.layer else place
 
+    def same_line(self, other: Where | None) -> bool:
+        """Whether another place is on the same line, whatever the layer."""
+        return other is not None and (self.file, self.line) == (other.file, other.line)
+
     def source(self) -> str:
         """The text of the line, empty where it is not to be had."""
         return linecache.getline(self.file, self.line).strip()
 
 
 def user_location() -> Where | None:
-    """The innermost frame that is neither chainrule's nor NumPy's, or the line of the node that is being replayed."""
+    """The innermost frame that is neither chainrule's, NumPy's nor Python's, or the line of the node being replayed."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
@@ -50,10 +55,28 @@ def user_location() -> Where | None:
             node = frame.f_locals.get("node")
             if node is not None and node.where is not None:
                 return node.where
-        if not (file.startswith((_PACKAGE, _NUMPY, "<frozen", "<string>")) or file.endswith("contextlib.py")):
+        if _is_users(file):
             return Where(file, frame.f_lineno, current_layer())
         frame = frame.f_back
     return None
+
+
+def raised_at(traceback: TracebackType | None) -> Where | None:
+    """The innermost place in the user's program that an exception with this traceback passed."""
+    found: Where | None = None
+    while traceback is not None:
+        file = traceback.tb_frame.f_code.co_filename
+        if _is_users(file):
+            found = Where(file, traceback.tb_lineno)
+        traceback = traceback.tb_next
+    return found
+
+
+def _is_users(file: str) -> bool:
+    """Whether a file of code is neither chainrule's, NumPy's nor Python's own."""
+    if file.startswith((_PACKAGE, _NUMPY, "<frozen", "<string>")):
+        return False
+    return not file.startswith(_PYTHON) or "-packages" in file
 
 
 def replays(function: F) -> F:

@@ -143,7 +143,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
         out = f(*unflatten(structure, inputs))
     outs, structure = flatten(out)
     values = [strip(x, trace) for x in outs]
-    found = [x.extra if isinstance(x, Tracer) and x.trace is trace else None for x in outs]
+    found = [x.extra if isinstance(x, Tracer) and x.owner is trace else None for x in outs]
     tangent = [_present(dot, value) for dot, value in zip(found, values, strict=True)]
     given = give([*values, *tangent], held=[*leaves, *dots])
     return unflatten(structure, given[: len(values)]), unflatten(structure, given[len(values) :])
@@ -210,7 +210,7 @@ def _slot(x: Any, tape: Tape) -> int | None:
     """The slot of a value of the tape, None for what does not depend on the tape's inputs."""
     if isinstance(x, Tracer):
         x.refresh()
-        return x.extra if x.trace is tape and x.extra >= 0 else None
+        return x.extra if x.owner is tape and x.extra >= 0 else None
     return None
 
 

@@ -27,7 +27,7 @@ def strip(x: Any, trace: Trace) -> Any:
     """The value behind a handle of `trace`; anything else as it is. What leaves the outermost trace is no draft."""
     if isinstance(x, Tracer):
         x.refresh()
-        if x.trace is trace:
+        if x.owner is trace:
             x = x.value
     return x if tracing() else settled(x)
 

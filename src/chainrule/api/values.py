@@ -35,5 +35,5 @@ def tap(x: Any, name: str) -> Any:
     tape = tapped_tape()
     if tape is None or not type_of(x).is_float:
         return x
-    inside = isinstance(x, Tracer) and x.trace.level >= tape.level
+    inside = isinstance(x, Tracer) and x.owner.level >= tape.level
     return identity.tap(x if inside else tape.input(own(x)), name=name)

@@ -50,7 +50,7 @@ def evaluate(graph: Graph, inputs: Sequence[Any]) -> list[Any]:
     values: list[Any] = [*inputs, *[None] * (laid.size - len(inputs))]
     traced = [x for x in inputs if isinstance(x, Traced)]
     if traced:
-        _run_traced(laid, values, max(traced, key=lambda x: x.trace.level))
+        _run_traced(laid, values, max(traced, key=lambda x: x.owner.level))
     else:
         _run_plain(laid, values)
     return [values[place] for place in laid.outputs]

@@ -11,15 +11,18 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from itertools import count
+from types import TracebackType
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 
-from chainrule.errors import ChainruleError, TraceError
+from chainrule.errors import ChainruleError, TraceError, message
 from chainrule.ir.kinds import Case, Derivative, Lowering, Scalar
 from chainrule.types import Type, type_of
+from chainrule.where import Where, raised_at, user_location
 
 _PYTHON_SCALARS: Final = (float, int)  # the weak ones: a bool is as strong as an array
+_SWALLOWING: Final = frozenset({ValueError, TypeError, IndexError})  # what C code raises in place of our errors
 
 OPS: Final[dict[str, Op]] = {}
 """Every operation by name: read by the text form's parser, the generated tests and the generated documentation."""
@@ -45,17 +48,29 @@ class Trace(ABC):
     def __init__(self) -> None:
         self.level = next(Trace._levels)
         self.closed = False
+        self._refused: tuple[type[TraceError], str, Where | None] | None = None
 
     def __enter__(self) -> Self:
         _OPEN.set(_OPEN.get() + 1)
         return self
 
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: TracebackType | None) -> None:
         _OPEN.set(_OPEN.get() - 1)
         self.closed = True
-        if isinstance(error, ValueError) and isinstance(error.__cause__, TraceError):
-            # of y[i] = x NumPy says "setting an array element with a sequence"; the cause says what to do
-            raise error.__cause__.with_traceback(error.__traceback__) from None
+        if self._refused is not None and type(error) in _SWALLOWING:
+            refusal, text, where = self._refused
+            if where is not None and where.same_line(raised_at(traceback)):
+                raise refusal(text).with_traceback(traceback) from None
+
+    def refusal(self, kind: type[TraceError], expected: str, got: str, hint: str) -> TraceError:
+        """The error to raise where a value of this trace cannot be what Python or NumPy asks for.
+
+        C code that asks may put an error of its own in its place (for y[i] = x "setting an array element with a
+        sequence"). Where such a one leaves the function from the same line, ours, which says what to do, takes over.
+        """
+        where = user_location()
+        self._refused = kind, message(expected, got, where, hint), where
+        return kind(self._refused[1])
 
     @abstractmethod
     def process(self, op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
@@ -65,10 +80,10 @@ class Trace(ABC):
 class Traced:
     """A value that belongs to a trace. The user's handle on it is chainrule.numpy.array.Tracer."""
 
-    __slots__ = ("trace", "view")
+    __slots__ = ("owner", "view_of")
 
-    trace: Trace
-    view: Any  # where this is a view of another traced array: how to read it anew
+    owner: Trace
+    view_of: Any  # where this is a view of another traced array: how to read it anew
 
     def refresh(self) -> None:
         """Reads a view again if the array behind it was assigned to."""
@@ -123,16 +138,21 @@ class Op:
         """
         innermost: Trace | None = None
         drafts = False
+        foreign: Any = None
         for x in inputs:
             if isinstance(x, Traced):
-                if x.view is not None:
+                if x.view_of is not None:
                     x.refresh()
-                trace = x.trace
+                trace = x.owner
                 if trace.level < 0:
                     drafts = True
                 if innermost is None or trace.level > innermost.level:
                     innermost = trace
+            elif type(x) is not np.ndarray and isinstance(x, np.ndarray):
+                foreign = x
         if innermost is not None:
+            if foreign is not None:
+                type_of(foreign)  # a masked array, a matrix: an error
             if drafts and innermost.level >= 0:
                 inputs = _settled(inputs, innermost)
             return innermost.process(self, inputs, attrs)
@@ -156,5 +176,5 @@ class Op:
 
 def _settled(inputs: tuple[Any, ...], trace: Trace) -> tuple[Any, ...]:
     """The inputs with what the drafts among them stand for."""
-    beside = next(x for x in inputs if isinstance(x, Traced) and x.trace is trace)
-    return tuple(x.settle(beside) if isinstance(x, Traced) and x.trace.level < 0 else x for x in inputs)
+    beside = next(x for x in inputs if isinstance(x, Traced) and x.owner is trace)
+    return tuple(x.settle(beside) if isinstance(x, Traced) and x.owner.level < 0 else x for x in inputs)

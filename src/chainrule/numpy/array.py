@@ -1,137 +1,33 @@
-"""`Tracer`: what a traced function sees in place of an array.
-
-A tracer is a mutable handle over an immutable value, so that `y = x.copy(); y[i] = v` and views behave as in NumPy: an
-assignment computes a new value and the handle moves on to it. What each trace keeps in a handle is its own business:
-`value` is the primal (or the graph's Value), `extra` the trace's companion (a tape slot, a tangent).
-"""
+"""`Tracer`: what a traced function sees in place of an array: a handle with an array's operators and methods."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from chainrule.errors import StagingError, TraceError, message
-from chainrule.ir.graph import Value
-from chainrule.ir.op import Op, Trace, Traced
+from chainrule.errors import ShapeError, TraceError, message
 from chainrule.numpy import elementwise, index, protocol
 from chainrule.numpy.contract import matmul
 from chainrule.numpy.draft import is_draft
+from chainrule.numpy.handle import Handle
 from chainrule.numpy.shape import permutation, resolve_shape
-from chainrule.numpy.view import Strides, View, reshaped, row_major, transposed
+from chainrule.numpy.view import reshaped, transposed
 from chainrule.ops import arithmetic as ops
-from chainrule.types import Shape, Type, type_of
 from chainrule.where import user_location
 
 
-class Tracer(Traced):
+class Tracer(Handle):
     """A traced array. It has an array's attributes, operators and methods, and answers NumPy's protocols."""
 
-    __slots__ = ("extra", "value", "version")
-
-    def __init__(self, trace: Trace, value: Any, extra: Any = None) -> None:
-        self.trace = trace
-        self.value = value
-        self.extra = extra
-        self.view: View | None = None
-        self.version = 0
-
-    # --- what it is ---------------------------------------------------------------------------------------------------------
-
-    @property
-    def type(self) -> Type:
-        """Shape, dtype and weakness."""
-        self.refresh()
-        return type_of(self.value)
-
-    @property
-    def shape(self) -> Shape:
-        return self.type.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.type.dtype
-
-    @property
-    def ndim(self) -> int:
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        return self.type.size
-
-    @property
-    def staged(self) -> bool:
-        """Whether no numbers are known, here or below."""
-        value = self.value
-        return value.staged if isinstance(value, Tracer) else isinstance(value, Value)
+    __slots__ = ()
 
     def __repr__(self) -> str:
         if is_draft(self):
             return repr(self.value)
         return f"Tracer({self.type})" if self.staged else f"Tracer({self.type}, value={self.value!r})"
-
-    # --- handle and value -----------------------------------------------------------------------------------------------------
-
-    def refresh(self) -> None:
-        """Reads a view again if the array behind it was assigned to."""
-        view = self.view
-        if view is not None:
-            view.base.refresh()
-            if view.version != view.base.version:
-                self._become(view.read(view.base))
-                view.version = view.base.version
-
-    def clone(self) -> Tracer:
-        """A handle of its own on the value as it is now: what a copy is."""
-        self.refresh()
-        return Tracer(self.trace, self.value, self.extra)
-
-    def create(self, op: Op, attrs: dict[str, Any]) -> Any:
-        """The result of an operation without inputs: a node of the graph if there is one at the bottom."""
-        bottom = self
-        while isinstance(bottom.value, Tracer):
-            bottom = bottom.value
-        return bottom.trace.process(op, (), attrs) if isinstance(bottom.value, Value) else op(**attrs)
-
-    def settle(self, beside: Traced) -> Any:
-        """What a draft stands for in an operation on `beside`: where that is staged how it is made, if known."""
-        return beside.create(*self.extra) if self.extra is not None and beside.staged else self.value
-
-    def scalar(self) -> Any:
-        """The element that this is, on its own: of a draft a NumPy scalar."""
-        return self.value[()] if is_draft(self) else self.clone()
-
-    def assign(self, new: Any) -> None:
-        """Moves this handle, and the arrays that it is a view of, on to a new value; all or, in an error, none."""
-        self.refresh()
-        moves: list[tuple[Tracer, Any]] = [(self, new)]
-        while (view := moves[-1][0].view) is not None:
-            moves.append((view.base, view.write(view.base, moves[-1][1])))
-        for handle, value in moves:
-            handle._become(value)
-        for handle, _ in moves[:-1]:
-            if handle.view is not None:
-                handle.view.version = handle.view.base.version
-
-    def viewed(
-        self, read: Callable[[Any], Any], write: Callable[[Any, Any], Any], strides: Callable[[Strides], Strides]
-    ) -> Tracer:
-        """The view of this handle that `read` gives, written back by `write(base, part)`; `strides` as View has it."""
-        out = read(self)
-        if out is self:
-            out = self.clone()
-        out.view = View(self, read, write, strides, self.version)
-        return out
-
-    def strides_in_numpy(self) -> Strides:
-        """The strides, in elements, that NumPy's array would have."""
-        return self.view.strides(self.view.base.strides_in_numpy()) if self.view is not None else row_major(self.shape)
-
-    def _become(self, new: Tracer) -> None:
-        self.trace, self.value, self.extra = new.trace, new.value, new.extra
-        self.version += 1
 
     def __getitem__(self, key: Any) -> Any:
         if not index.is_basic(key):
@@ -180,29 +76,21 @@ class Tracer(Traced):
 
     # --- Python asks for numbers ------------------------------------------------------------------------------------------------
 
-    def concrete(self, what: str, hint: str) -> Any:
-        """The array of numbers behind an eager tracer; an error naming the line while staging."""
-        self.refresh()
-        if self.staged:
-            raise StagingError(message(f"no {what} on a staged value", str(self.type), user_location(), hint))
-        value = self.value
-        while isinstance(value, Tracer):
-            value.refresh()
-            value = value.value
-        return value
-
     def __bool__(self) -> bool:
+        if self.size != 1:
+            expected, hint = "one truth value", "x.any() or x.all()"
+            raise ShapeError(message(expected, f"{self.size} of them, {self.type}", user_location(), hint))
         return bool(self.concrete("Python branch", "cr.numpy.where, cr.scan, or static_argnames= for an option"))
 
     def __index__(self) -> int:
-        return np.asarray(self.concrete("Python index", "x[i] with cr.numpy.take, or static_argnames=")).__index__()
+        return np.asarray(self.concrete("Python index", "cr.numpy.take(x, i), or static_argnames=")).__index__()
 
     def _plain(self, name: str) -> Any:
         """The array of a draft; of a traced value an error."""
         if is_draft(self):
             return self.value
         hint = "a function of cr.numpy, y made by cr.numpy.zeros to assign to y[i], or cr.value(x) for its number"
-        raise TraceError(message(f"no {name}() of a traced array", str(self.type), user_location(), hint))
+        raise self.owner.refusal(TraceError, f"no {name}() of a traced array", str(self.type), hint)
 
     def __float__(self) -> float:
         return float(self._plain("float"))
@@ -213,6 +101,12 @@ class Tracer(Traced):
     def __complex__(self) -> complex:
         return complex(self._plain("complex"))
 
+    def __round__(self, ndigits: int | None = None) -> Any:
+        return round(self._plain("round")) if ndigits is None else protocol.namespace().round(self, ndigits)
+
+    def __trunc__(self) -> int:
+        return math.trunc(self._plain("trunc"))
+
     def item(self, *args: Any) -> Any:
         return self._plain("item").item(*args)
 
@@ -222,26 +116,34 @@ class Tracer(Traced):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if is_draft(self):
             return np.array(self.value, dtype, copy=copy)
-        raise TraceError(
-            message(
-                "a plain array or number",
-                f"a traced {self.type}",
-                user_location(),
-                "cr.numpy.array, cr.numpy.stack, cr.numpy.full or cr.numpy.zeros in place of numpy's "
-                "(`import chainrule.numpy as np`), or cr.value(x) for its numbers",
-            )
+        hint = (
+            "cr.numpy.array, cr.numpy.stack, cr.numpy.full or cr.numpy.zeros in place of numpy's "
+            "(`import chainrule.numpy as np`), or cr.value(x) for its numbers"
         )
+        if self.dtype.kind in "biu":
+            hint = "cr.numpy.take(a, i, axis=0) for a[i] of a plain array, cr.numpy.where for a mask, or " + hint
+        raise self.owner.refusal(TraceError, "a plain array or number", f"a traced {self.type}", hint)
+
+    def __copy__(self) -> Tracer:
+        return self.clone()
+
+    def __deepcopy__(self, memo: Any) -> Tracer:
+        return self.clone()
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise self.owner.refusal(TraceError, "no pickling of a traced array", str(self.type), "cr.value(x)")
 
     def __len__(self) -> int:
         if not self.shape:
-            raise TypeError("len() of an array without axes")
+            raise TypeError(message("an array with an axis to take the len() of", str(self.type), user_location()))
         return self.shape[0]
 
     def __iter__(self) -> Iterator[Tracer]:
         return (self[i] for i in range(len(self)))
 
     def __hash__(self) -> int:
-        raise TypeError("unhashable type: a traced array")
+        hint = "a key that is a number or a string"
+        raise self.owner.refusal(TraceError, "no hash of a traced array", str(self.type), hint)
 
     def __format__(self, spec: str) -> str:
         return repr(self) if self.staged or not spec else format(self.concrete("number", ""), spec)
@@ -251,7 +153,7 @@ class Tracer(Traced):
     __array_priority__ = 1000
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if not kwargs and method == "__call__" and self.trace.level >= 0:  # what it nearly always is
+        if not kwargs and method == "__call__" and self.owner.level >= 0:  # what it nearly always is
             function = protocol.functions().get(ufunc)
             if function is not None:
                 return function(*inputs)
@@ -299,6 +201,12 @@ class Tracer(Traced):
 
     def __rfloordiv__(self, other: Any) -> Any:
         return ops.floor_divide(operand(other), self)
+
+    def __divmod__(self, other: Any) -> Any:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return other // self, other % self
 
     def __mod__(self, other: Any) -> Any:
         return ops.remainder(self, operand(other))
@@ -369,7 +277,7 @@ def _in_place(name: str) -> Callable[[Tracer, Any], Tracer]:
 
     def update(self: Tracer, other: Any) -> Tracer:
         new = getattr(self, f"__{name}__")(other)
-        if not self.shape and self.view is None:  # a number in NumPy's eyes: rebound, not changed behind another name
+        if not self.shape and self.view_of is None:  # a number in NumPy's eyes: rebound, not changed behind another name
             return new
         self[...] = elementwise.cast_in_place(new, self.dtype, name)
         return self

@@ -54,7 +54,7 @@ def is_draft(x: Any) -> bool:
     if not isinstance(x, Traced):
         return False
     x.refresh()
-    return x.trace is DRAFTS
+    return x.owner is DRAFTS
 
 
 def settled(x: Any) -> Any:

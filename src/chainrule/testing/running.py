@@ -56,7 +56,7 @@ def reverse(
     seeds = [
         (out.extra, add(w, multiply(w, out.value)) if curved else w)
         for out, w in zip(outs, weights, strict=True)
-        if isinstance(out, Tracer) and out.trace is tape and out.extra >= 0
+        if isinstance(out, Tracer) and out.owner is tape and out.extra >= 0
     ]
     if disturb is not None:
         disturb()
@@ -70,7 +70,7 @@ def forward(op: Op, attrs: Attrs, operands: Sequence[Any], dots: Sequence[Any]) 
     trace = Forward()
     handles = [x if dot is None else trace.input(x, dot) for x, dot in zip(operands, dots, strict=True)]
     outs = [out for out in outcomes(op, handles, attrs) if is_float(out)]
-    return [out.extra if isinstance(out, Tracer) and out.trace is trace else None for out in outs]
+    return [out.extra if isinstance(out, Tracer) and out.owner is trace else None for out in outs]
 
 
 def filled(found: Sequence[Any], likes: Sequence[Any]) -> list[Any]:
@@ -91,7 +91,7 @@ def forward_over_reverse(
     trace = Forward()
     handles = [x if dot is None else trace.input(x, dot) for x, dot in zip(operands, dots, strict=True)]
     found = gradient(op, attrs, handles, weights)
-    tangents = [g.extra if isinstance(g, Tracer) and g.trace is trace else None for g in found]
+    tangents = [g.extra if isinstance(g, Tracer) and g.owner is trace else None for g in found]
     return filled(tangents, [x for x in operands if is_float(x)])
 
 
@@ -105,7 +105,7 @@ def reverse_over_reverse(
     seeds = [
         (g.extra, dot)
         for g, dot in zip(found, (dot for dot in dots if dot is not None), strict=True)
-        if isinstance(g, Tracer) and g.trace is tape and g.extra >= 0
+        if isinstance(g, Tracer) and g.owner is tape and g.extra >= 0
     ]
     slots = [h.extra for h, dot in zip(handles, dots, strict=True) if dot is not None]
     cts = backward(tape, seeds, slots)

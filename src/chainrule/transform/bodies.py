@@ -119,7 +119,7 @@ def dense(type: Type) -> Type:
 
 def is_of(x: Any, trace: Trace) -> bool:
     """Whether x is a traced value of this trace, not of an outer one."""
-    return isinstance(x, Tracer) and x.trace is trace
+    return isinstance(x, Tracer) and x.owner is trace
 
 
 def recorded(graph: Graph) -> Graph:

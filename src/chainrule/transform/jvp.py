@@ -31,7 +31,7 @@ class Forward(Trace):
     def process(self, op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
         if self.closed:
             check_open(self)
-        own = [isinstance(x, Tracer) and x.trace is self for x in inputs]
+        own = [isinstance(x, Tracer) and x.owner is self for x in inputs]
         primals = entered([x.value if mine else x for x, mine in zip(inputs, own, strict=True)])
         dots = [x.extra if mine else None for x, mine in zip(inputs, own, strict=True)]
         if isinstance(op.derivative, Body) and any(dot is not None for dot in dots):

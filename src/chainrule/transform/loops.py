@@ -143,7 +143,7 @@ def _divide(taped: Taped) -> Halves:
 
 def _level(values: Iterable[Any]) -> int:
     """The level of the innermost trace among the values, -1 where nothing is traced."""
-    return max((x.trace.level for x in values if isinstance(x, Traced)), default=-1)
+    return max((x.owner.level for x in values if isinstance(x, Traced)), default=-1)
 
 
 LOOPS["scan"] = LoopRule(jvp, forward, pull)

@@ -81,7 +81,7 @@ def _tape_once(body: Graph, tracked: Flags, layout: Layout) -> Taped:
         taps.extend(tape.taps)
         count.append(tape.slots)
         values = [out.value if is_of(out, tape) else out for out in outs]
-        return [*values, *(Tracer(args[0].trace, value) for value in kept)]
+        return [*values, *(Tracer(args[0].owner, value) for value in kept)]
 
     graph = stage(run, [value.type for value in body.inputs]).graph
     steady = steady_nodes(graph, layout)

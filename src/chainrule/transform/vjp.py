@@ -87,7 +87,7 @@ class Tape(Trace):
         tracked = 0  # bit i: input i has a slot
         plain = nested = False
         for x in inputs:
-            if isinstance(x, Tracer) and x.trace is self:
+            if isinstance(x, Tracer) and x.owner is self:
                 values.append(x.value)
                 nested = nested or isinstance(x.value, Tracer)
                 if x.extra >= 0:
@@ -217,7 +217,7 @@ def transpose_tangent(
     seeds = [
         (dot.extra, ct)
         for dot, ct in zip(outs if several else (outs,), cts, strict=True)
-        if ct is not None and isinstance(dot, Tracer) and dot.trace is tape and dot.extra >= 0
+        if ct is not None and isinstance(dot, Tracer) and dot.owner is tape and dot.extra >= 0
     ]
     slots = [dot.extra if m else None for dot, m in zip(dots, metas, strict=True)]
     found = backward(tape, seeds, [slot for slot in slots if slot is not None])
