@@ -102,11 +102,15 @@ def _remove(folder: str) -> None:
 
 
 def _flush(path: str) -> None:
-    """Has the disk take over what was written to a file, or to a folder where the system can open one."""
-    is_folder = os.path.isdir(path)
-    if is_folder and os.name == "nt":
-        return
-    descriptor = os.open(path, os.O_RDONLY if is_folder else os.O_RDWR)
+    """Has the disk take over what was written to a file, and to a folder as far as the system can do that."""
+    if os.path.isdir(path):
+        with suppress(OSError):  # Windows opens no folders, and not every file system flushes them
+            _flush_opened(os.open(path, os.O_RDONLY))
+    else:
+        _flush_opened(os.open(path, os.O_RDWR))
+
+
+def _flush_opened(descriptor: int) -> None:
     try:
         os.fsync(descriptor)
     finally:

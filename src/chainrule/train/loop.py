@@ -15,7 +15,17 @@ from chainrule.data import epoch_order
 from chainrule.errors import message
 from chainrule.train.history import Epoch, History, Run, Scores, Stopped, Totals
 from chainrule.train.interrupt import Interrupts, interrupts
-from chainrule.train.problem import Indices, Problem, all_rows, bit_generator, check_count, is_finite, own_model, pose
+from chainrule.train.problem import (
+    Indices,
+    Problem,
+    all_rows,
+    bit_generator,
+    check_count,
+    check_functions,
+    is_finite,
+    own_model,
+    pose,
+)
 from chainrule.train.progress import Choice, Progress, show_progress
 from chainrule.train.slices import Slices
 from chainrule.train.steps import Loss, score, staged_scores, staged_steps
@@ -56,6 +66,7 @@ def fit(
     last finite loss. `progress`: "auto" shows a bar on a terminal and in a notebook, else a line an epoch; True always
     a bar; False nothing.
     """
+    check_functions(loss, optimizer)
     check_count(epochs, "epochs")
     bits, seed = bit_generator(rng)
     mine = own_model(model)

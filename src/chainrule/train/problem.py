@@ -70,6 +70,16 @@ def own_model(model: Any) -> Any:
     return unflatten(structure, [np.array(x, dtype if isinstance(x, float) else None) for x in leaves])
 
 
+def check_functions(loss: Any, optimizer: Any) -> None:
+    """Raises OptionError unless the loss can be called and the optimizer has `init` and `update`."""
+    if not callable(loss):
+        expected = "a loss that is called as loss(output, target)"
+        raise OptionError(message(expected, type(loss).__name__, user_location(), "nn.cross_entropy"))
+    if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
+        got = getattr(optimizer, "__name__", None) or repr(optimizer)
+        raise OptionError(message("an optimizer", got, user_location(), "optim.adam(1e-3)"))
+
+
 def parameter_dtype(model: Any) -> np.dtype[Any]:
     """The widest dtype of the floating-point arrays in a model, float32 where there is none."""
     found = [leaf.dtype for leaf in flatten(model)[0] if getattr(leaf, "dtype", np.dtype(bool)).kind == "f"]

@@ -10,6 +10,8 @@ from chainrule.errors import MissingExtraError, OptionError, message
 from chainrule.train.history import Epoch, Scores
 from chainrule.where import user_location
 
+_FORMAT = "{desc} {percentage:3.0f}% |{bar}| {elapsed} < {remaining}{postfix}"
+
 Choice: TypeAlias = bool | Literal["auto"]
 
 
@@ -50,26 +52,35 @@ class Lines(Silent):
 
 
 class Bar(Progress):
-    """A bar over all steps, with the epoch before it and the scores behind it."""
+    """A bar over all steps, with the epoch before it and the scores behind it.
+
+    In brackets: the accuracy on the held-out rows after the last epoch.
+    """
 
     def __init__(self, tqdm: Any, epochs: int, steps: int) -> None:
         self.epochs = epochs
         self.validation = ""
         # Without the thread that tqdm has for bars which seldom move: a fork would lose it.
         quiet = type("Bar", (tqdm,), {"monitor_interval": 0})
-        self.bar = quiet(total=epochs * steps, unit=" steps", dynamic_ncols=True, leave=True)
+        self.bar = quiet(total=epochs * steps, bar_format=_FORMAT, dynamic_ncols=True, leave=True)
 
     def advance(self, epoch: int, steps: int, scores: Scores) -> None:
         self.bar.set_description_str(f"epoch {epoch}/{self.epochs}", refresh=False)
-        self.bar.set_postfix_str(f"{scores}{self.validation}", refresh=False)
+        self.bar.set_postfix_str(_short(scores) + self.validation, refresh=False)
         self.bar.update(steps)
 
     def end_epoch(self, epoch: Epoch) -> None:
-        self.validation = "" if epoch.validation is None else f"; validation {epoch.validation}"
-        self.bar.set_postfix_str(f"{epoch.train}{self.validation}", refresh=epoch.number == self.epochs)
+        held = epoch.validation
+        if held is not None:
+            self.validation = f", validation {held.loss:.4g}" if held.accuracy is None else f" ({held.accuracy:.1%})"
+        self.bar.set_postfix_str(_short(epoch.train) + self.validation, refresh=epoch.number == self.epochs)
 
     def close(self) -> None:
         self.bar.close()
+
+
+def _short(scores: Scores) -> str:
+    return f"loss {scores.loss:.4g}" + ("" if scores.accuracy is None else f", accuracy {scores.accuracy:.1%}")
 
 
 def show_progress(wanted: Choice, epochs: int, steps: int) -> Progress:
