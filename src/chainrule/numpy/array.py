@@ -77,10 +77,11 @@ class Tracer(Handle):
     # --- Python asks for numbers ------------------------------------------------------------------------------------------------
 
     def __bool__(self) -> bool:
+        numbers = self.concrete("Python branch", "cr.numpy.where, cr.scan, or static_argnames= for an option")
         if self.size != 1:
-            expected, hint = "one truth value", "x.any() or x.all()"
-            raise ShapeError(message(expected, f"{self.size} of them, {self.type}", user_location(), hint))
-        return bool(self.concrete("Python branch", "cr.numpy.where, cr.scan, or static_argnames= for an option"))
+            got, hint = f"{self.size} of them, {self.type}", "x.any() or x.all()"
+            raise ShapeError(message("one truth value", got, user_location(), hint))
+        return bool(numbers)
 
     def __index__(self) -> int:
         return np.asarray(self.concrete("Python index", "cr.numpy.take(x, i), or static_argnames=")).__index__()
