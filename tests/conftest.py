@@ -1,10 +1,17 @@
-"""What the whole suite shows at its end: how often each operation was checked, by kind of check."""
+"""What holds for the whole suite: Ctrl-C can be tried; at the end, how often each operation was checked is shown."""
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 from op_table import OP_CHECKS, op_table
+
+
+def pytest_configure() -> None:
+    # A shell starts what runs in the background with Ctrl-C ignored, and children inherit that.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
