@@ -56,4 +56,7 @@ __all__ += _take.__all__
 
 
 def __getattr__(name: str) -> Any:
-    return getattr(_numpy, name)
+    try:
+        return getattr(_numpy, name)
+    except AttributeError:
+        raise AttributeError(f"module 'chainrule.numpy' has no attribute {name!r}, nor has numpy") from None

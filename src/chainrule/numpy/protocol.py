@@ -6,6 +6,7 @@ name. What has no counterpart raises an error that says so; nothing falls back t
 
 from __future__ import annotations
 
+import inspect
 import sys
 from functools import cache, partial
 from types import ModuleType
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import TraceError, message
+from chainrule.errors import ChainruleError, TraceError, message
 from chainrule.ir.op import Traced
 from chainrule.numpy.draft import on_numbers, only_drafts, settled
 from chainrule.ops.arithmetic import cast
@@ -54,19 +55,22 @@ def call_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[st
     out = kwargs.pop("out", None)
     if method == "at":
         return _at(ufunc, *inputs)
-    if only_drafts(*inputs):
+    if out is not None and len(out) > 1:
+        raise _no_counterpart(f"{_name(ufunc)} with two arrays as out=", "a, b = the results without out=")
+    target = None if out is None else out[0]
+    on_plain = only_drafts(*inputs, *kwargs.values())
+    if target is not None and not on_plain:
+        _check_target(target, f"out= of {ufunc.__name__}")
+    if on_plain:
         result = on_numbers(getattr(ufunc, method), inputs, kwargs)
     else:
         result = _ufunc_result(ufunc, method, inputs, kwargs)
-    if out is None:
+    if target is None:
         return result
-    (target,) = out
-    plain = settled(result)
-    if isinstance(target, np.ndarray) and not isinstance(plain, Traced):
-        np.copyto(target, plain, casting="same_kind")
-        return target
-    _check_target(target, f"out= of {ufunc.__name__}")
-    target[...] = result
+    if isinstance(target, Traced):
+        target[...] = result  # type: ignore[index]
+    else:
+        np.copyto(target, settled(result), casting="same_kind")
     return target
 
 
@@ -78,21 +82,22 @@ def _ufunc_result(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict
     dtype = kwargs.pop("dtype", None)
     if method == "__call__":
         function = functions().get(ufunc)
-        if function is None:
-            raise _no_counterpart(f"numpy.{ufunc.__name__}")
-        result = function(*inputs, **kwargs)
+        if function is None:  # the method clip of a plain array is a ufunc that is not numpy.clip
+            known = ufunc.__name__ in ours.__all__
+            raise _no_counterpart(_name(ufunc), f"cr.numpy.{ufunc.__name__}" if known else "")
+        result = _call(function, inputs, kwargs)
         return result if dtype is None else cast(result, dtype=np.dtype(dtype).name)
     if method == "reduce" and ufunc.__name__ in REDUCTIONS:
         kwargs.setdefault("axis", 0)
         dtypes = {} if dtype is None else {"dtype": dtype}
-        return getattr(ours, REDUCTIONS[ufunc.__name__])(*inputs, **kwargs, **dtypes)
+        return _call(getattr(ours, REDUCTIONS[ufunc.__name__]), inputs, {**kwargs, **dtypes})
     if method == "accumulate" and ufunc in (np.add, np.multiply):
         kwargs.setdefault("axis", 0)
-        return (ours.cumsum if ufunc is np.add else ours.cumprod)(*inputs, **kwargs)
-    if method == "outer":
+        return _call(ours.cumsum if ufunc is np.add else ours.cumprod, inputs, kwargs)
+    if method == "outer" and ufunc in functions():
         x, y = inputs
         return functions()[ufunc](ours.reshape(x, (*np.shape(x), *[1] * np.ndim(y))), y)
-    raise _no_counterpart(f"numpy.{ufunc.__name__}.{method}")
+    raise _no_counterpart(f"{_name(ufunc)}.{method}")
 
 
 def _at(ufunc: Any, target: Any, key: Any, *values: Any) -> None:
@@ -101,7 +106,7 @@ def _at(ufunc: Any, target: Any, key: Any, *values: Any) -> None:
     if ufunc is np.subtract:
         values = (-values[0],)
     elif ufunc is not np.add:
-        raise _no_counterpart(f"numpy.{ufunc.__name__}.at")
+        raise _no_counterpart(f"{_name(ufunc)}.at")
     target.assign(namespace().add_at(target, key, values[0]))
 
 
@@ -114,25 +119,55 @@ def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
             return on_numbers(function, args, kwargs)
         _check_target(target, f"numpy.{function.__name__}")
         if ours is None:
-            raise _no_counterpart(f"numpy.{function.__name__}", "x[index] = value on the traced array")
+            raise _no_counterpart(_name(function), "x[index] = value on the traced array")
     if ours is None:
         if only_drafts(*args, *kwargs.values()):
             return on_numbers(function, args, kwargs)
-        raise _no_counterpart(f"numpy.{function.__name__}")
+        raise _no_counterpart(_name(function))
     out = kwargs.pop("out", None)
-    result = ours(*args, **kwargs)
     if out is None:
-        return result
+        return _call(ours, args, kwargs)
     _check_target(out, f"out= of {function.__name__}")
-    out[...] = result
+    out[...] = _call(ours, args, kwargs)
     return out
 
 
 def method(x: Any, name: str) -> Any:
     """The method `name` of a traced array, which is the function of that name."""
-    if name not in METHODS:
-        raise AttributeError(f"a traced array has no attribute {name!r}")
-    return partial(getattr(namespace(), name), x)
+    if name in METHODS:
+        return partial(getattr(namespace(), name), x)
+    if name.startswith("__"):  # NumPy and Python ask for many that nobody has
+        raise AttributeError(name)
+    hint = f"cr.value(x).{name} for its numbers" if hasattr(np.ndarray, name) else ""
+    raise AttributeError(message("an attribute of a traced array", f"`{name}`", user_location(), hint))
+
+
+def _call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The function's result; an error that names the line where it does not take such arguments, though NumPy's may."""
+    try:
+        return function(*args, **kwargs)
+    except TypeError as error:
+        if not isinstance(error, ChainruleError):
+            _check_arguments(function, args, kwargs)
+        raise
+
+
+def _check_arguments(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    signature = inspect.signature(function)
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        names = ", ".join(signature.parameters)
+        expected = f"the arguments that cr.numpy.{function.__name__} takes on traced arrays ({names})"
+        raise TraceError(message(expected, str(error).removeprefix("got "), user_location())) from None
+
+
+def _name(function: Any) -> str:
+    """The name by which a user knows a function or a ufunc."""
+    if isinstance(function, np.ufunc):
+        known = getattr(np, function.__name__, None) is function
+        return f"numpy.{function.__name__}" if known else f"the ufunc {function.__name__}"
+    return f"{function.__module__}.{function.__name__}"
 
 
 def _check_target(target: Any, what: str) -> None:
