@@ -61,7 +61,7 @@ BAD: dict[str, tuple[dict[str, Any], type[ChainruleError], str]] = {
     "progress": ({"progress": "bar"}, OptionError, r"expected progress="),
     "integer parameters": (
         {"model": nn.Linear(3, 2, rng=0).replace(bias=np.zeros(2, int))}, DTypeError,
-        r"expected floating-point parameters, got int64 for `bias`",
+        r"expected floating-point parameters of float32, float64, got int64 for `bias`",
     ),
     "parameters in half precision": (
         {"model": nn.Linear(3, 2, rng=0).replace(bias=np.zeros(2, np.float16))}, DTypeError, r"got float16 for `bias`",

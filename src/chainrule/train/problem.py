@@ -61,11 +61,11 @@ def own_model(model: Any) -> Any:
         raise TreeError(message("a model with parameters", f"{model!r} with none", user_location(), hint))
     for path, kind, leaf in zip(structure.paths(), structure.kinds(), leaves, strict=True):
         dtype = getattr(leaf, "dtype", None if isinstance(leaf, float) else type(leaf).__name__)
-        wanted = ("float32", "float64") if kind == "param" else tuple(dtype.name for dtype in SHORT_NAMES)
+        wanted = [known.name for known in SHORT_NAMES if known.kind == "f" or kind == "state"]
         if dtype is not None and dtype not in wanted:
             hint = "x.astype(np.float32), or a field nn.state() or nn.static() for what is not trained"
-            got = f"{dtype} for `{path}`"
-            raise DTypeError(message("floating-point parameters", got, user_location(), hint))
+            expected = f"{'floating-point parameters' if kind == 'param' else 'state'} of {', '.join(wanted)}"
+            raise DTypeError(message(expected, f"{dtype} for `{path}`", user_location(), hint))
     dtype = parameter_dtype(model)
     return unflatten(structure, [np.array(x, dtype if isinstance(x, float) else None) for x in leaves])
 
