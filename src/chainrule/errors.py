@@ -20,6 +20,10 @@ class DTypeError(ChainruleError, TypeError):
     """A dtype that has no meaning here, such as an integer where a derivative is asked for."""
 
 
+class ArgumentError(ChainruleError, TypeError):
+    """An argument of another kind than a function takes, such as a number in place of a function."""
+
+
 class TraceError(ChainruleError, TypeError):
     """A traced array was used where only plain NumPy values can go."""
 

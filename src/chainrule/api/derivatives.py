@@ -9,8 +9,9 @@ from typing import Any, ParamSpec
 
 import numpy as np
 
+from chainrule.api.arguments import argument_numbers, check_function, pair, places, sequence
 from chainrule.api.leaves import as_cotangent, as_differentiable, give, own, strip
-from chainrule.errors import ShapeError, TreeError, message
+from chainrule.errors import DTypeError, ShapeError, TreeError, message
 from chainrule.ir.evaluate import evaluate
 from chainrule.ir.op import Traced
 from chainrule.numpy.array import Tracer
@@ -62,18 +63,21 @@ def value_and_grad(
     Cost: at most three times the contractions of `f`, once for the value, once each for operands and parameters.
     Source: reverse accumulation, Linnainmaa (1970); Griewank and Walther (2008), ch. 3.
     """
-    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    check_function(f, "value_and_grad")
+    numbers = argument_numbers(argnums)
+    single = not isinstance(argnums, (tuple, list))
 
     @functools.wraps(f)
     def run(*args: P.args, **kwargs: P.kwargs) -> Any:
-        selected = tuple(args[_argument(n, len(args), f)] for n in numbers)
+        chosen = places(numbers, len(args), f)
         tape = Tape()
         with collecting_taps(tape if taps else None):
-            recorded = _record(tape, lambda *given: f(*_replace(args, numbers, given), **kwargs), selected)
-        loss, aux = recorded.out if has_aux else (recorded.out, None)
+            given = tuple([args[place] for place in chosen])
+            recorded = _record(tape, lambda *given: f(*_replace(args, chosen, given), **kwargs), given)
+        loss, aux = pair(recorded.out) if has_aux else (recorded.out, None)
         seeds = [(loss.extra, _one(strip(loss, tape)))] if _is_scalar_loss(loss, tape, has_aux) else []
         gradient, named = recorded.gradients(seeds, taps)
-        if isinstance(argnums, int):
+        if single:
             gradient = gradient[0]
         value = strip(loss, tape)
         if has_aux:
@@ -91,6 +95,7 @@ def grad(f: Callable[P, Any], argnums: int | Sequence[int] = 0, has_aux: bool = 
     >>> grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
     array([2., 4.])
     """
+    check_function(f, "grad")
     both = value_and_grad(f, argnums, has_aux)
 
     @functools.wraps(f)
@@ -108,9 +113,10 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     the primals: ct times the Jacobian. It may be called any number of times; changing an input in place has no
     influence on it.
     """
+    check_function(f, "vjp")
     tape = Tape()
     recorded = _record(tape, f, primals)
-    result, aux = recorded.out if has_aux else (recorded.out, None)
+    result, aux = pair(recorded.out) if has_aux else (recorded.out, None)
     leaves, structure = flatten(result)
     outs = [strip(leaf, tape) for leaf in leaves]
     slots = [_slot(leaf, tape) for leaf in leaves]
@@ -135,9 +141,10 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
 
     `tangents` is a tuple of trees like the primals; None stands for a tree of zeros.
     """
+    check_function(f, "jvp")
     trace = Forward()
-    leaves, structure = flatten(tuple(primals))
-    dots = _tangent_leaves(leaves, structure, tuple(tangents))
+    leaves, structure = flatten(sequence(primals, "primals"))
+    dots = _tangent_leaves(leaves, structure, sequence(tangents, "tangents"))
     inputs = [x if dot is None else trace.input(own(x), dot) for x, dot in zip(leaves, dots, strict=True)]
     with trace:
         out = f(*unflatten(structure, inputs))
@@ -151,6 +158,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
 
 def linearize(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
     """`(f(*primals), jvp_at)`: `jvp_at(*tangents)` is the tangent of the result; `f` is not run again."""
+    check_function(f, "linearize")
     leaves, structure = flatten(primals)
     fixed = [own(x) for x in leaves]
     places = [i for i, x in enumerate(leaves) if type_of(x).is_float]
@@ -199,10 +207,14 @@ def _is_scalar_loss(loss: Any, tape: Tape, has_aux: bool) -> bool:
     structure = LEAF if isinstance(loss, Tracer) else flatten(loss)[1]
     if structure != LEAF:
         raise ShapeError(message("a scalar loss", structure, user_location(), f"returning one number{pair}"))
-    if shape_of(strip(loss, tape)) != ():
+    found = type_of(strip(loss, tape), " as the loss")
+    if found.shape != ():
         hint = "loss.mean() or loss.sum(), or cr.vjp for a Jacobian"
-        raise ShapeError(message("a scalar loss", str(type_of(loss)), user_location(), hint))
-    as_differentiable(loss)
+        raise ShapeError(message("a scalar loss", str(found), user_location(), hint))
+    if not found.is_float:
+        got = f"{type(loss).__name__} {loss!r}" if found.weak else str(found)
+        hint = "a sum or mean of floating-point numbers: counts, indices and comparisons have no derivative"
+        raise DTypeError(message("a floating-point loss", got, user_location(), hint))
     return _slot(loss, tape) is not None
 
 
@@ -239,13 +251,6 @@ def _tangent_leaves(leaves: list[Any], structure: Structure, tangents: tuple[Any
             raise TreeError(message(f"a tangent like its primal, {child}", given, user_location()))
         dots.extend(found)
     return [None if d is None else as_cotangent(d, as_differentiable(x), "tangent") for d, x in zip(dots, leaves, strict=True)]
-
-
-def _argument(number: int, count: int, f: Callable[..., Any]) -> int:
-    if not -count <= number < count:
-        name = getattr(f, "__name__", "the function")
-        raise TreeError(message(f"argument {number} of {name} as a positional argument", f"{count} of them", user_location()))
-    return number
 
 
 def _replace(args: Sequence[Any], numbers: Sequence[int], given: Sequence[Any]) -> list[Any]:
