@@ -25,10 +25,10 @@ class Defaults:
 
 
 DATA_SETS: Final = {
-    "digits": Defaults(epochs=30, batch=32, hidden=(128, 128), activation="relu"),
+    "digits": Defaults(epochs=30, batch=32, hidden=(256,), activation="relu"),
     "mnist": Defaults(epochs=1, batch=64, hidden=(100,), activation="relu"),
 }
-LEARNING_RATES: Final = {"sgd": 0.5, "momentum": 0.1, "nesterov": 0.1, "adam": 1e-2, "adamw": 1e-2}
+LEARNING_RATES: Final = {"sgd": 0.5, "momentum": 0.1, "nesterov": 0.1, "adam": 3e-3, "adamw": 3e-3}
 """The optimizers, and the learning rate of each unless an option says otherwise."""
 
 
