@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import linecache
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -48,14 +49,14 @@ class Where:
 
 def user_location() -> Where | None:
     """The innermost frame that is neither chainrule's, NumPy's nor Python's, or the line of the node being replayed."""
-    frame: FrameType | None = sys._getframe(1)
+    frame: FrameType | None = inspect.currentframe()
     while frame is not None:
         file = frame.f_code.co_filename
         if frame.f_code in _REPLAYS:
             node = frame.f_locals.get("node")
             if node is not None and node.where is not None:
                 return node.where
-        if _is_users(file):
+        if is_users(file):
             return Where(file, frame.f_lineno, current_layer())
         frame = frame.f_back
     return None
@@ -66,13 +67,13 @@ def raised_at(traceback: TracebackType | None) -> Where | None:
     found: Where | None = None
     while traceback is not None:
         file = traceback.tb_frame.f_code.co_filename
-        if _is_users(file):
+        if is_users(file):
             found = Where(file, traceback.tb_lineno)
         traceback = traceback.tb_next
     return found
 
 
-def _is_users(file: str) -> bool:
+def is_users(file: str) -> bool:
     """Whether a file of code is neither chainrule's, NumPy's nor Python's own."""
     if file.startswith((_PACKAGE, _NUMPY, "<frozen", "<string>")):
         return False
@@ -92,7 +93,7 @@ def current_layer() -> str:
 
 
 @contextmanager
-def in_layer(name: Callable[[], str]) -> Iterator[None]:
+def in_layer(name: Callable[[], str]) -> Generator[None]:
     """Calls made inside are located in the layer whose path `name()` gives (asked only when it is shown)."""
     token = _LAYERS.set((*_LAYERS.get(), name))
     try:
@@ -123,7 +124,7 @@ _TAPPED: ContextVar[Any] = ContextVar("chainrule_tapped", default=None)
 
 
 @contextmanager
-def collecting_taps(tape: Any) -> Iterator[None]:
+def collecting_taps(tape: Any) -> Generator[None]:
     """Within it, `cr.tap` and the layers mark their values on this tape, that of the derivative that asked for them.
 
     None: the derivative that is under way did not ask.
@@ -150,7 +151,7 @@ _OBSERVER: ContextVar[LayerCall | None] = ContextVar("chainrule_observer", defau
 
 
 @contextmanager
-def observing_layers(observer: LayerCall) -> Iterator[None]:
+def observing_layers(observer: LayerCall) -> Generator[None]:
     """Within it, every layer tells `observer(path, layer, arguments, result)` of its calls."""
     token = _OBSERVER.set(observer)
     try:

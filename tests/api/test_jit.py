@@ -182,9 +182,9 @@ def test_a_branch_on_a_staged_value_names_the_line() -> None:
 
 def test_random_draws_while_staging() -> None:
     generator = np.random.default_rng(0)
-    with pytest.raises(StagingError, match="no draw from NumPy's random generators"):
+    with pytest.raises(StagingError, match="no draw from a random generator"):
         cr.jit(lambda x: x + np.random.rand())(1.0)  # noqa: NPY002 (the bad input)
-    with pytest.raises(StagingError, match="no draw from NumPy's random generators"):
+    with pytest.raises(StagingError, match="no draw from a random generator"):
         cr.jit(lambda x: x + generator.normal())(1.0)
 
 
@@ -200,5 +200,5 @@ def test_shapes_that_do_not_fit_name_the_line() -> None:
 
 
 def test_an_argument_that_is_no_array() -> None:
-    with pytest.raises(DTypeError, match=r"got object at `0\.a`.*static_argnames"):
+    with pytest.raises(DTypeError, match=r"for argument `0\.a`, got object .*static_argnames"):
         cr.jit(lambda x: x)({"a": object()})

@@ -18,13 +18,14 @@ def check_function(f: Any, verb: str) -> None:
         raise ArgumentError(message(f"a function as the argument of cr.{verb}", got, user_location(), hint))
 
 
-def argument_numbers(argnums: int | Sequence[int]) -> tuple[int, ...]:
-    """The numbers of arguments that `argnums` names, one or several."""
+def argument_numbers(argnums: int | Sequence[int], option: str = "argnums") -> tuple[int, ...]:
+    """The numbers of arguments that an option names, one or several."""
+    given: Any = argnums
     try:
-        return tuple(map(operator.index, argnums)) if isinstance(argnums, (tuple, list)) else (operator.index(argnums),)
+        return tuple(map(operator.index, given if isinstance(given, (tuple, list)) else (given,)))
     except TypeError:
-        hint = "argnums=0 for the first positional argument"
-        expected = "argnums as an int or a tuple of ints"
+        hint = f"{option}=0 for the first positional argument"
+        expected = f"{option} as an int or a tuple of ints"
         raise ArgumentError(message(expected, repr(argnums), user_location(), hint)) from None
 
 
@@ -44,17 +45,18 @@ def places(numbers: Sequence[int], count: int, f: Callable[..., Any]) -> list[in
 
 def pair(out: Any) -> tuple[Any, Any]:
     """The two parts of what a function called with has_aux returned."""
-    if not isinstance(out, tuple) or len(out) != 2:  # type: ignore[arg-type]
-        got = f"{type(out).__name__} of length {len(out)}" if isinstance(out, tuple) else type(out).__name__
+    parts: tuple[Any, ...] = out if isinstance(out, tuple) else ()
+    if len(parts) != 2:
+        got = f"{type(out).__name__} of length {len(parts)}" if isinstance(out, tuple) else type(out).__name__
         hint = "return loss, aux"
         raise TreeError(message("a pair from the function, has_aux being True", got, user_location(), hint))
-    first, second = out
-    return first, second
+    return parts[0], parts[1]
 
 
 def sequence(given: Any, what: str) -> tuple[Any, ...]:
     """What is given for each argument, as a tuple."""
-    if not isinstance(given, (tuple, list)):
-        hint = "(x,) for a function of one argument"
-        raise ArgumentError(message(f"a tuple of {what}", type(given).__name__, user_location(), hint))
-    return tuple(given)  # type: ignore[arg-type]
+    if isinstance(given, (tuple, list)):
+        parts: Any = given
+        return tuple(parts)
+    hint = "(x,) for a function of one argument"
+    raise ArgumentError(message(f"a tuple of {what}", type(given).__name__, user_location(), hint))

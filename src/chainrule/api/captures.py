@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from chainrule.api.draws import Source, source_of
 from chainrule.ir.op import Traced
 
 _LIMIT: Final = 10_000  # places looked at; a data set held as a list of numbers is not a constant of a model
@@ -40,7 +41,7 @@ class Captures:
     numbers: list[Place] = field(default_factory=list)  # compared by value
     arrays: list[Place] = field(default_factory=list)  # read at every call
     objects: list[Place] = field(default_factory=list)  # containers and functions: compared by identity
-    generators: list[tuple[np.random.Generator, Any]] = field(default_factory=list)
+    sources: list[Source] = field(default_factory=list)  # of random numbers
 
     def changed(self) -> bool:
         """Whether anything but the contents of arrays is not what it was."""
@@ -60,10 +61,6 @@ class Captures:
             if now is not place.expected:
                 yield place.expected, now
                 place.expected = now
-
-    def drawn(self) -> bool:
-        """Whether a random generator that the function holds has moved on since it was found."""
-        return any(generator.bit_generator.state != state for generator, state in self.generators)
 
 
 def find_captures(function: Callable[..., Any]) -> Captures:
@@ -104,6 +101,7 @@ class _Walk:
         if known is not None and (names <= known or isinstance(value, FunctionType)):
             return
         self.seen[id(value)] = value, names | (known or frozenset())
+        held: Any = value  # as which it is not narrowed to a container of unknown things
         match value:
             case FunctionType():
                 self._function(value)
@@ -111,26 +109,22 @@ class _Walk:
                 self.visit(value.__func__)
                 self.pending.append(lambda: self.visit(value.__self__, _names(value.__func__.__code__)))
             case functools.partial():
-                self.visit(value.func)
-                for part in (*value.args, *value.keywords.values()):
+                self.visit(held.func)
+                for part in (*held.args, *held.keywords.values()):
                     self.place(lambda part=part: part, names)
-            case dict():
-                self.captures.numbers.append(Place(lambda: len(value), len(value)))
-                for key in value:
-                    self.place(functools.partial(value.__getitem__, key), names)
-            case list() | tuple():
-                self.captures.numbers.append(Place(lambda: len(value), len(value)))
-                for index in range(len(value)):
-                    self.place(functools.partial(value.__getitem__, index), names)
+            case dict() | list() | tuple():
+                self._elements(held, names)
             case ModuleType():
                 if value.__name__.partition(".")[0] not in _OWN_MODULES:
                     self._attributes(value, names)
-            case np.random.Generator():
-                self.captures.generators.append((value, value.bit_generator.state))
             case type():
                 pass
             case _:
-                self._object(value, names)
+                source = source_of(value)
+                if source is not None:
+                    self.captures.sources.append(source)
+                else:
+                    self._object(value, names)
 
     def _function(self, function: FunctionType) -> None:
         if function.__module__ and function.__module__.partition(".")[0] in _OWN_MODULES:
@@ -146,8 +140,14 @@ class _Walk:
         for default in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
             self.place(lambda default=default: default, names)
 
+    def _elements(self, held: Any, names: frozenset[str]) -> None:
+        self.captures.numbers.append(Place(lambda: len(held), len(held)))
+        keys: Any = held if isinstance(held, dict) else range(len(held))
+        for key in keys:
+            self.place(functools.partial(held.__getitem__, key), names)
+
     def _object(self, value: Any, names: frozenset[str]) -> None:
-        kind = type(value)
+        kind: Any = type(value)
         if kind.__module__.startswith(_ENGINE):
             return
         wrapped = getattr(value, "__wrapped__", None)

@@ -8,8 +8,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from chainrule.api.arguments import check_function
+from chainrule.api.captures import find_captures
+from chainrule.api.draws import without_draws
 from chainrule.api.leaves import own
-from chainrule.errors import DTypeError, ShapeError, StagingError, TreeError, message
+from chainrule.errors import ArgumentError, DTypeError, ShapeError, StagingError, TreeError, message
 from chainrule.ir.graph import Graph
 from chainrule.numpy.array import Tracer
 from chainrule.ops import control
@@ -44,6 +47,7 @@ def scan(
     >>> scan(lambda total, x: (total + x, total * x), 0.0, np.array([1.0, 2.0, 3.0]))
     (np.float64(6.0), array([0., 2., 9.]))
     """
+    check_function(f, "scan")
     carry, structure = flatten(init)
     columns, rows = flatten(xs)
     steps = _common_length(columns, rows, length)
@@ -59,7 +63,7 @@ def scan(
         ys, outcome["ys"] = flatten(pair[1])
         return new, ys
 
-    last, ys = _loop(step, carry, structure.paths(), columns, steps, reverse)
+    last, ys = _loop(f, step, carry, structure.paths(), columns, steps, reverse)
     return unflatten(structure, last), unflatten(outcome["ys"], ys)
 
 
@@ -71,6 +75,7 @@ def fori_loop(lower: int, upper: int, body: Callable[[Any, State], State], init:
     >>> fori_loop(1, 5, lambda i, product: product * i, 1)
     24
     """
+    check_function(body, "fori_loop")
     first, last = _bound(lower), _bound(upper)
     state, structure = flatten(init)
 
@@ -81,16 +86,23 @@ def fori_loop(lower: int, upper: int, body: Callable[[Any, State], State], init:
         return [index + 1, *new], []
 
     names = ["the index", *structure.paths()]
-    (_, *out), _ = _loop(step, [first, *state], names, [], max(last - first, 0), False)
+    (_, *out), _ = _loop(body, step, [first, *state], names, [], max(last - first, 0), False)
     return unflatten(structure, out)
 
 
 def _loop(
-    step: Step, carry: list[Any], names: list[str], columns: list[Any], length: int, reverse: bool
+    f: Callable[..., Any],
+    step: Step,
+    carry: list[Any],
+    names: list[str],
+    columns: list[Any],
+    length: int,
+    reverse: bool,
 ) -> tuple[list[Any], list[Any]]:
-    """The last carry and the stacked ys of a function of leaves."""
+    """The last carry and the stacked ys of `step`, which is f as a function of leaves."""
     rows = [type_of(x).with_shape(type_of(x).shape[1:]) for x in columns]
-    staged, types = _stage_body(step, [type_of(x) for x in carry], names, rows)
+    held = find_captures(f).sources
+    staged, types = without_draws(lambda: _stage_body(step, [type_of(x) for x in carry], names, rows), held)
     carry = [cast(x, dtype=t.dtype.name) if type_of(x) != t else x for x, t in zip(carry, types, strict=True)]
     count = len(carry)
     given, captured = staged.graph.inputs[: count + len(rows)], staged.graph.inputs[count + len(rows) :]
@@ -169,7 +181,7 @@ def _check_structure(expected: Structure, got: Structure) -> None:
 
 def _common_length(columns: list[Any], rows: Structure, length: int | None) -> int:
     """The length of the first axis of all xs."""
-    if length is not None and (length := operator.index(length)) < 0:
+    if length is not None and (length := _whole(length, "length")) < 0:
         raise ShapeError(message("a length of 0 or more", length, user_location()))
     found = length
     for x, path in zip(columns, rows.paths(), strict=True):
@@ -192,4 +204,12 @@ def _bound(x: Any) -> int:
         hint = "static_argnames= for the bound, or the largest bound and cr.numpy.where(i < n, new, old)"
         expected = "bounds of fori_loop that are numbers"
         raise StagingError(message(expected, f"a staged {type_of(x)}", user_location(), hint))
-    return operator.index(x)
+    return _whole(x, "bound")
+
+
+def _whole(x: Any, what: str) -> int:
+    try:
+        return operator.index(x)
+    except TypeError:
+        hint = f"int({x!r})" if isinstance(x, float) else "a Python int"
+        raise ArgumentError(message(f"a whole number as the {what}", repr(x), user_location(), hint)) from None

@@ -73,7 +73,7 @@ def value_and_grad(
         tape = Tape()
         with collecting_taps(tape if taps else None):
             given = tuple([args[place] for place in chosen])
-            recorded = _record(tape, lambda *given: f(*_replace(args, chosen, given), **kwargs), given)
+            recorded = _record(tape, functools.partial(_with_replaced, f, args, kwargs, chosen), given)
         loss, aux = pair(recorded.out) if has_aux else (recorded.out, None)
         seeds = [(loss.extra, _one(strip(loss, tape)))] if _is_scalar_loss(loss, tape, has_aux) else []
         gradient, named = recorded.gradients(seeds, taps)
@@ -228,7 +228,7 @@ def _slot(x: Any, tape: Tape) -> int | None:
 
 def _one(loss: Any) -> Any:
     """The cotangent of a loss by itself."""
-    if isinstance(loss, Traced):
+    if isinstance(loss, Tracer):
         return full.beside(loss, shape=(), value=1, dtype=loss.dtype.name)
     return 1.0 if type(loss) is float else dtype_of(loss).type(1)
 
@@ -253,8 +253,11 @@ def _tangent_leaves(leaves: list[Any], structure: Structure, tangents: tuple[Any
     return [None if d is None else as_cotangent(d, as_differentiable(x), "tangent") for d, x in zip(dots, leaves, strict=True)]
 
 
-def _replace(args: Sequence[Any], numbers: Sequence[int], given: Sequence[Any]) -> list[Any]:
+def _with_replaced(
+    f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], places: Sequence[int], *given: Any
+) -> Any:
+    """f of the arguments, with those at some places replaced by the given ones."""
     replaced = list(args)
-    for number, value in zip(numbers, given, strict=True):
-        replaced[number] = value
-    return replaced
+    for place, value in zip(places, given, strict=True):
+        replaced[place] = value
+    return f(*replaced, **kwargs)

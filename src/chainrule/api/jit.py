@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import functools
 import inspect
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, ParamSpec, TypeVar
 
 import numpy as np
 
+from chainrule.api.arguments import argument_numbers, check_function
 from chainrule.api.captures import Captures, find_captures
+from chainrule.api.draws import without_draws
 from chainrule.api.leaves import give
 from chainrule.api.precision import warn_of_float64
 from chainrule.backend.base import Executable
 from chainrule.backend.reference import ReferenceBackend
-from chainrule.errors import DTypeError, OwnershipError, StagingError, message
+from chainrule.errors import ArgumentError, DTypeError, OptionError, OwnershipError, message
 from chainrule.ir.evaluate import evaluate
 from chainrule.ir.graph import Graph
 from chainrule.ir.op import Traced
@@ -132,10 +133,11 @@ class Jitted(Generic[P, R]):
         def function(*traced: Any) -> list[Any]:
             args, kwargs = call.rebuild(traced)
             leaves, outcome["structure"] = flatten(self._function(*args, **kwargs))
+            check_results(leaves)
             outcome["constants"] = {i: x for i, x in enumerate(leaves) if isinstance(x, STATIC) or x is None}
             return [x for i, x in enumerate(leaves) if i not in outcome["constants"]]
 
-        staged = without_random_draws(lambda: stage(function, call.types, hoists=True), before)
+        staged = without_draws(lambda: stage(function, call.types, hoists=True), before.sources)
         captures = find_captures(self._function)  # as they are now: tracing may have counted its own calls
         graph = simplify(staged.graph)
         self._warned = self._warned or warn_of_float64(graph)
@@ -173,9 +175,8 @@ def jit(
     """
     if function is None:
         return functools.partial(jit, donate=donate, static_argnames=static_argnames)
-    names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
-    numbers = (donate,) if isinstance(donate, int) else tuple(donate)
-    return Jitted(function, numbers, frozenset(names))
+    check_function(function, "jit")
+    return Jitted(function, _donated_numbers(donate, function), _static_names(static_argnames, function))
 
 
 def graph(function: Callable[P, Any], *, static_argnames: str | Sequence[str] = ()) -> Callable[P, Graph]:
@@ -183,7 +184,8 @@ def graph(function: Callable[P, Any], *, static_argnames: str | Sequence[str] = 
 
     `cr.graph(cr.grad(f))(x)` is the graph of the backward pass.
     """
-    names = frozenset((static_argnames,) if isinstance(static_argnames, str) else static_argnames)
+    check_function(function, "graph")
+    names = _static_names(static_argnames, function)
     parameters = _parameter_names(function)
 
     @functools.wraps(function)
@@ -192,17 +194,21 @@ def graph(function: Callable[P, Any], *, static_argnames: str | Sequence[str] = 
 
         def flat(*traced: Any) -> list[Any]:
             given, named = call.rebuild(traced)
-            return [x for x in flatten(function(*given, **named))[0] if not isinstance(x, STATIC)]
+            leaves = flatten(function(*given, **named))[0]
+            check_results(leaves)
+            return [x for x in leaves if not isinstance(x, STATIC)]
 
-        return simplify(without_random_draws(lambda: stage(flat, call.types), Captures()).graph)
+        return simplify(without_draws(lambda: stage(flat, call.types), find_captures(function).sources).graph)
 
     return run
 
 
 def take_apart(parameters: tuple[str, ...], static: frozenset[str], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
     """The arguments as traced leaves and a key of the rest."""
-    fixed = tuple(_Static(x) if i < len(parameters) and parameters[i] in static else x for i, x in enumerate(args))
-    named = {name: _Static(x) if name in static else x for name, x in kwargs.items()}
+    fixed = tuple(
+        _Static(x, parameters[i]) if i < len(parameters) and parameters[i] in static else x for i, x in enumerate(args)
+    )
+    named = {name: _Static(x, name) if name in static else x for name, x in kwargs.items()}
     leaves, structure = flatten((fixed, named))
     arrays: list[Any] = []
     types: list[Type] = []
@@ -223,20 +229,11 @@ def take_apart(parameters: tuple[str, ...], static: frozenset[str], args: tuple[
     return Call(arrays, tuple(types), key, structure, leaves, places)
 
 
-def without_random_draws(trace: Callable[[], Staged], captures: Captures) -> Staged:
-    """The outcome of `trace`; an error where it drew from a random generator of NumPy's."""
-    before = _global_random_state()
-    staged = trace()
-    if captures.drawn() or _global_random_state() != before:
-        raise StagingError(
-            message(
-                "no draw from NumPy's random generators while staging (it would become a constant)",
-                "a random state that moved on",
-                user_location(),
-                "cr.random.uniform(key, ...) with the key as an argument, or draw outside and pass the numbers",
-            )
-        )
-    return staged
+def check_results(leaves: list[Any]) -> None:
+    """Raises a DTypeError where a function returned something that a graph cannot."""
+    for leaf in leaves:
+        if not isinstance(leaf, STATIC):
+            type_of(leaf, " as a result of the function")
 
 
 def check_donated(arrays: list[Any], special: Specialised) -> None:
@@ -257,7 +254,13 @@ class _Static:
 
     __slots__ = ("value",)
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: Any, name: str) -> None:
+        try:
+            hash(value)
+        except TypeError:
+            hint = "a tuple in place of a list, or an argument that is traced"
+            expected = f"a hashable value for the static argument `{name}`"
+            raise ArgumentError(message(expected, type(value).__name__, user_location(), hint)) from None
         self.value = value
 
     def __eq__(self, other: object) -> bool:
@@ -271,10 +274,8 @@ def _argument_type(leaf: Any, structure: Structure, place: int) -> Type:
     try:
         return type_of(leaf)
     except DTypeError:
-        path = structure.paths()[place]
-        got = f"{type(leaf).__name__} at `{path.partition('.')[2]}`"
-        hint = "static_argnames= for an option"
-        raise DTypeError(message("arguments that are arrays, numbers or strings", got, user_location(), hint)) from None
+        path = structure.paths()[place].partition(".")[2]
+        return type_of(leaf, f" for argument `{path}`", "static_argnames= for an option")  # says the same of the place
 
 
 def _follow(special: Specialised) -> bool:
@@ -296,15 +297,36 @@ def _aliases(x: Any, inputs: list[Any]) -> bool:
     return isinstance(x, np.ndarray) and any(isinstance(y, np.ndarray) and np.may_share_memory(x, y) for y in inputs)
 
 
-def _global_random_state() -> Any:
-    if "numpy.random" not in sys.modules:
-        return None
-    name, keys, *rest = np.random.get_state()  # noqa: NPY002 (the state that must not move)
-    return name, bytes(keys), tuple(rest)
+def _static_names(names: str | Sequence[str], function: Callable[..., Any]) -> frozenset[str]:
+    """The names in static_argnames; an OptionError for one that the function does not have."""
+    found = (names,) if isinstance(names, str) else tuple(names)
+    kinds, known = _parameters(function)
+    unknown = [name for name in found if name not in known]
+    if unknown and kinds and inspect.Parameter.VAR_KEYWORD not in kinds:
+        got, hint = repr(unknown[0]), f"one of {', '.join(known)}"
+        raise OptionError(message("names of parameters in static_argnames", got, user_location(), hint))
+    return frozenset(found)
+
+
+def _donated_numbers(donate: int | Sequence[int], function: Callable[..., Any]) -> tuple[int, ...]:
+    """The numbers in `donate`; an OptionError for one that the function has no argument of."""
+    numbers = argument_numbers(donate, "donate")
+    kinds, known = _parameters(function)
+    for number in numbers:
+        if number < 0 or (kinds and inspect.Parameter.VAR_POSITIONAL not in kinds and number >= len(known)):
+            expected = f"numbers of arguments in donate, from 0 to {len(known) - 1}"
+            raise OptionError(message(expected, number, user_location(), "donate=0 for the first argument"))
+    return numbers
 
 
 def _parameter_names(function: Callable[..., Any]) -> tuple[str, ...]:
+    return _parameters(function)[1]
+
+
+def _parameters(function: Callable[..., Any]) -> tuple[tuple[Any, ...], tuple[str, ...]]:
+    """Kinds and names of a function's parameters; nothing for a builtin without a signature."""
     try:
-        return tuple(inspect.signature(function).parameters)
-    except (TypeError, ValueError):  # a builtin without a signature
-        return ()
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return (), ()
+    return tuple(p.kind for p in parameters.values()), tuple(parameters)
