@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import subprocess
+import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -186,6 +188,14 @@ def test_random_draws_while_staging() -> None:
         cr.jit(lambda x: x + np.random.rand())(1.0)  # noqa: NPY002 (the bad input)
     with pytest.raises(StagingError, match="no draw from a random generator"):
         cr.jit(lambda x: x + generator.normal())(1.0)
+
+
+def test_the_first_draw_of_a_process_is_seen_even_in_code_without_a_file() -> None:
+    """numpy.random is loaded when it is first used, here by the function that is staged."""
+    program = "import numpy as np, chainrule as cr; print(cr.jit(lambda x: x + np.random.rand())(1.0))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "StagingError: expected no draw from a random generator while staging" in done.stderr
 
 
 def test_errors_at_run_time_name_the_line_that_was_staged() -> None:

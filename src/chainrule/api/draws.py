@@ -54,8 +54,9 @@ def without_draws(run: Callable[[], T], held: Iterable[Source]) -> T:
     _restore(sources, before)
     if sys.gettrace() is None:
         place = _drawing_line(run, sources)
+        moved = _marks([source.read() for source in sources]) != _marks(before)
         _restore(sources, before)
-        if place is None:  # another thread drew, or it was a first call that does not draw again
+        if not moved:  # another thread drew, or it was a first call that does not draw again
             return out
     else:  # a debugger or a coverage tool is at work
         place = user_location()
@@ -65,10 +66,8 @@ def without_draws(run: Callable[[], T], held: Iterable[Source]) -> T:
 
 
 def _global_sources() -> list[Source]:
-    """NumPy's and Python's global generators, as far as they are loaded."""
-    found: list[Source] = []
-    if "numpy.random" in sys.modules:
-        found.append(Source(np.random.get_state, np.random.set_state))
+    """NumPy's and Python's global generators; asking for NumPy's loads both, so that a first draw is not missed."""
+    found = [Source(np.random.get_state, np.random.set_state)]
     if "random" in sys.modules:
         python = sys.modules["random"]
         found.append(Source(python.getstate, python.setstate))
@@ -96,7 +95,7 @@ def _mark(state: Any) -> Any:
 
 
 def _drawing_line(run: Callable[[], Any], sources: list[Source]) -> Where | None:
-    """The line of the user's on which a state moves when `run` is called once more."""
+    """The line of the user's on which a state moves when `run` is called once more; None in code without a file."""
     seen = _marks([source.read() for source in sources])
     last: Where | None = None
     found: Where | None = None
