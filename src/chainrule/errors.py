@@ -40,6 +40,10 @@ class OutOfRangeError(ChainruleError, IndexError):
     """An index or a label outside of its axis."""
 
 
+class NumberError(ChainruleError, OverflowError):
+    """A Python number that does not fit the dtype of what it is computed with."""
+
+
 class TreeError(ChainruleError, ValueError):
     """Two trees whose structures should agree and do not."""
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.errors import GraphError, message
 from chainrule.ir.graph import CONSTANT, Graph, Node, Value
-from chainrule.ir.op import Traced
+from chainrule.ir.op import Traced, too_large
 from chainrule.where import replays
 
 
@@ -80,7 +80,10 @@ def lay_out(graph: Graph) -> Steps:
 @replays
 def _run_plain(laid: Steps, values: list[Any]) -> None:
     for node, numpy, operands, attrs, results, yields, dying in laid.steps:
-        out = numpy(*[values[place] for place in operands], **attrs)
+        try:
+            out = numpy(*[values[place] for place in operands], **attrs)
+        except OverflowError as error:
+            raise too_large(error) from None
         if node.op.several:
             for place, result in zip(results, out, strict=True):
                 values[place] = result

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 
-from chainrule.errors import ChainruleError, TraceError, message
+from chainrule.errors import ChainruleError, NumberError, TraceError, message
 from chainrule.ir.kinds import Case, Derivative, Lowering, Scalar
 from chainrule.types import Type, type_of
 from chainrule.where import Where, raised_at, user_location
@@ -80,13 +80,18 @@ class Trace(ABC):
 class Traced:
     """A value that belongs to a trace. The user's handle on it is chainrule.numpy.array.Tracer."""
 
-    __slots__ = ("owner", "view_of")
+    __slots__ = ("extra", "owner", "value", "view_of")
 
     owner: Trace
+    value: Any  # what is traced, and the trace's companion to it
+    extra: Any
     view_of: Any  # where this is a view of another traced array: how to read it anew
 
     def refresh(self) -> None:
         """Reads a view again if the array behind it was assigned to."""
+
+    def clone(self) -> Any:
+        """A handle of its own on the value as it is now."""
 
     def create(self, op: Op, attrs: dict[str, Any]) -> Any:
         """The result of an operation without inputs, recorded where this value is."""
@@ -158,6 +163,8 @@ class Op:
             return innermost.process(self, inputs, attrs)
         try:
             out = self.numpy(*inputs, **attrs)
+        except OverflowError as error:
+            raise too_large(error) from None
         except (ValueError, TypeError, IndexError) as error:
             if not isinstance(error, ChainruleError):
                 self.infer(*(type_of(x) for x in inputs), **attrs)  # says the same with the user's line
@@ -172,6 +179,12 @@ class Op:
     def beside(self, x: Any, **attrs: Any) -> Any:
         """The result of an operation without inputs (`full`, `iota`): a node where x is staged, else an array."""
         return x.create(self, attrs) if isinstance(x, Traced) else self(**attrs)
+
+
+def too_large(error: OverflowError) -> NumberError:
+    """The error of NumPy's with the user's line."""
+    hint = "a float, or x.astype(np.int64)"
+    return NumberError(message("a number that its partner's dtype can hold", f"{error}", user_location(), hint))
 
 
 def _settled(inputs: tuple[Any, ...], trace: Trace) -> tuple[Any, ...]:
