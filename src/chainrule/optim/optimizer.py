@@ -90,7 +90,7 @@ class Optimizer:
         split = _split(structure)
         params = [leaves[place] for place in split.places]
         gradients = self._clipped(_matching(grads, params, split))
-        columns = [flatten(state.moments[name])[0] for name in self.moments]
+        columns = self._moments_of(state, params, split)
         rate = self.learning_rate(state.step) if callable(self.learning_rate) else self.learning_rate
         step = state.step + 1
         direction = self.direction(step.astype(np.float64))
@@ -109,6 +109,26 @@ class Optimizer:
             name: unflatten(split.gradient, [row[i] for row in moved]) for i, name in enumerate(self.moments, start=1)
         }
         return unflatten(structure, leaves), State(step, moments)
+
+    def _moments_of(self, state: Any, params: list[Any], split: _Split) -> list[list[Any]]:
+        """The leaves of each moment, checked to be those of this optimizer for such parameters."""
+        hint = "the state that init or the update before returned for this model"
+        if not isinstance(state, State) or state.moments.keys() != set(self.moments):
+            got = f"one of {', '.join(state.moments) or 'nothing'}" if isinstance(state, State) else type(state).__name__
+            expected = f"a state of {', '.join(self.moments) or 'nothing'} for {self.text}"
+            raise TreeError(message(expected, got, user_location(), hint))
+        columns: list[list[Any]] = []
+        for name in self.moments:
+            leaves, found = flatten(state.moments[name])
+            if found != split.gradient:
+                expected = f"a state like the model's parameters, {split.gradient}"
+                raise TreeError(message(expected, found, user_location(), hint))
+            for path, p, moment in zip(split.paths, params, leaves, strict=True):
+                if shape_of(p) != shape_of(moment):
+                    expected = f"a state of shape {shape_of(p)} for `{path}`"
+                    raise ShapeError(message(expected, shape_of(moment), user_location(), hint))
+            columns.append(leaves)
+        return columns
 
     def _clipped(self, gradients: list[Any]) -> list[Any]:
         """The gradients times min(1, max_norm / their norm together)."""
@@ -181,11 +201,12 @@ def _matching(grads: Any, params: list[Any], split: _Split) -> list[Any]:
     """The gradients' leaves, checked to be those of the parameters, in the parameters' dtypes."""
     gradients, found = flatten(grads)
     if found != split.gradient:
-        raise TreeError(message(f"gradients like the model's parameters, {split.gradient}", found, user_location()))
+        expected, hint = f"gradients like the model's parameters, {split.gradient}", "cr.grad of a loss of this model"
+        raise TreeError(message(expected, found, user_location(), hint))
     for path, p, g in zip(split.paths, params, gradients, strict=True):
         if shape_of(p) != shape_of(g):
             expected = f"a gradient of shape {shape_of(p)} for `{path}`"
-            raise ShapeError(message(expected, shape_of(g), user_location()))
+            raise ShapeError(message(expected, shape_of(g), user_location(), "cr.grad of a loss of this model"))
     return [g if dtype_of(g) == dtype_of(p) else g.astype(dtype_of(p)) for p, g in zip(params, gradients, strict=True)]
 
 

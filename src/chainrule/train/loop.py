@@ -66,7 +66,7 @@ def fit(
     last finite loss. `progress`: "auto" shows a bar on a terminal and in a notebook, else a line an epoch; True always
     a bar; False nothing.
     """
-    check_functions(loss, optimizer)
+    check_functions(loss, optimizer, on_epoch)
     check_count(epochs, "epochs")
     bits, seed = bit_generator(rng)
     mine = own_model(model)

@@ -70,14 +70,17 @@ def own_model(model: Any) -> Any:
     return unflatten(structure, [np.array(x, dtype if isinstance(x, float) else None) for x in leaves])
 
 
-def check_functions(loss: Any, optimizer: Any) -> None:
-    """Raises OptionError unless the loss can be called and the optimizer has `init` and `update`."""
+def check_functions(loss: Any, optimizer: Any, on_epoch: Any = None) -> None:
+    """Raises OptionError unless the loss (and on_epoch) can be called and the optimizer has `init` and `update`."""
     if not callable(loss):
         expected = "a loss that is called as loss(output, target)"
         raise OptionError(message(expected, type(loss).__name__, user_location(), "nn.cross_entropy"))
     if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
         got = getattr(optimizer, "__name__", None) or repr(optimizer)
         raise OptionError(message("an optimizer", got, user_location(), "optim.adam(1e-3)"))
+    if on_epoch is not None and not callable(on_epoch):
+        hint = "on_epoch=lambda run: print(run.history[-1])"
+        raise OptionError(message("a function on_epoch(run)", type(on_epoch).__name__, user_location(), hint))
 
 
 def parameter_dtype(model: Any) -> np.dtype[Any]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import math
 import os
+import stat
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +32,7 @@ FORMAT_VERSION: Final = 1
 PARAMETERS: Final = "params.safetensors"
 DESCRIPTION: Final = "model.json"
 FILES: Final = frozenset({PARAMETERS, DESCRIPTION})
+_DEEPEST: Final = 100  # levels of notes and metrics
 _LINE: Final = 100  # the length up to which a part of model.json stays on one line
 
 
@@ -214,6 +217,9 @@ def _plain(value: Any, name: str) -> Any:
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else repr(value)
+    if name.count(".") > _DEEPEST:
+        got = f"a {type(value).__name__} that is deeper, or holds itself, at {name[:_LINE]}..."
+        raise SaveError(message(f"at most {_DEEPEST} levels", got, user_location(), "one list"))
     if is_mapping(value):
         return {str(key): _plain(part, f"{name}.{key}") for key, part in value.items()}
     if is_sequence(value):
@@ -241,6 +247,7 @@ def _as_text(value: Any, indent: str = "") -> str:
 
 def _read_description(path: str) -> dict[str, Any]:
     try:
+        _check_regular(path)
         with open(path, encoding="utf-8") as file:
             description = json.load(file)
     except OSError as error:
@@ -262,6 +269,7 @@ def _read_arrays(place: str, wanted: dict[str, Any]) -> dict[str, npt.NDArray[An
     """The arrays in the folder, each as the architecture has it."""
     tensors, _ = find_safetensors()
     try:
+        _check_regular(os.path.join(place, PARAMETERS))
         found = tensors.load_file(os.path.join(place, PARAMETERS))
     except Exception as error:  # of the library's own kind, which its versions name differently
         raise _damaged(place, PARAMETERS, str(error)) from error
@@ -279,6 +287,13 @@ def _read_arrays(place: str, wanted: dict[str, Any]) -> dict[str, npt.NDArray[An
     return {name: np.array(array) for name, array in found.items()}
 
 
+def _check_regular(path: str) -> None:
+    """Raises OSError for folders, and for devices and pipes, which could block or never end."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        code = errno.EISDIR if os.path.isdir(path) else errno.EINVAL
+        raise OSError(code, "not a file", path)
+
+
 def _kind(description: dict[str, Any], key: str, kinds: tuple[type, ...]) -> Any:
     value = description[key]
     if not isinstance(value, kinds):
@@ -287,7 +302,7 @@ def _kind(description: dict[str, Any], key: str, kinds: tuple[type, ...]) -> Any
 
 
 def _indices(value: Any) -> npt.NDArray[np.int64]:
-    if not is_list(value) or not all(type(i) is int and i >= 0 for i in value):
+    if not is_list(value) or not all(type(i) is int and 0 <= i < 2**63 for i in value):
         raise ValueError(f"{str(value)[:80]!r} as held_out")
     return np.array(value, dtype=np.int64)
 
