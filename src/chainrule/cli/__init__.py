@@ -28,6 +28,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ChainruleError as error:
         print(f"chainrule: {without_place(str(error))}", file=sys.stderr)
         return 2
+    except MemoryError as error:
+        text = f"expected training that fits into memory, got: {error or 'no more'}; try a smaller --hidden or --batch"
+        print(f"chainrule: {text}", file=sys.stderr)
+        return 2
     except BrokenPipeError:  # the reader has seen enough; nothing more can be said on standard output
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -6,7 +6,7 @@ import math
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import Any, overload
+from typing import Any, Final, overload
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from chainrule.nn.init import Initializer, initializer
 from chainrule.nn.module import Module, param, static
 from chainrule.types import shape_of, supported, type_of
 from chainrule.where import user_location
+
+_LARGEST: Final = 2**31  # inputs or outputs of a layer
 
 Seed = int | np.random.SeedSequence | np.random.Generator | None
 
@@ -42,7 +44,7 @@ class Linear(Module):
     ) -> None:
         dtype = _floating(dtype)
         shape = (_positive(outputs, "outputs"), _positive(inputs, "inputs"))
-        weight = initializer(init)(np.random.default_rng(rng), shape, dtype)
+        weight = initializer(init)(_generator(rng), shape, dtype)
         if shape_of(weight) != shape:
             raise ShapeError(message(f"initial weights of shape {shape}", shape_of(weight), user_location()))
         self.weight = weight
@@ -98,7 +100,7 @@ class Flatten(Module):
     def __call__(self, x: Any) -> Any:
         shape = shape_of(x)
         if not shape:
-            raise ShapeError(message("a batch of examples", str(type_of(x)), user_location()))
+            raise ShapeError(message("a batch of examples", str(type_of(x)), user_location(), "x[None]"))
         return x.reshape((shape[0], math.prod(shape[1:])))
 
 
@@ -113,7 +115,7 @@ class Sequential(Module):
     def __init__(self, *layers: Module | Callable[..., Any]) -> None:
         wrong = [layer for layer in layers if not callable(layer)]
         if wrong:
-            raise OptionError(message("layers that can be called", repr(wrong[0]), user_location()))
+            raise OptionError(message("layers that can be called", repr(wrong[0]), user_location(), "nn.Linear(4, 3)"))
         self.layers = tuple(layer if isinstance(layer, Module) else Lambda(layer) for layer in layers)
 
     def __call__(self, x: Any) -> Any:
@@ -152,10 +154,10 @@ class MLP(Sequential):
         dtype: Any = np.float32,
         init: str | Initializer | None = None,
     ) -> None:
-        if len(sizes) < 2:
+        if not hasattr(sizes, "__len__") or len(sizes) < 2:
             expected = "at least two sizes, of the input and of the output"
-            raise OptionError(message(expected, list(sizes), user_location()))
-        generator = np.random.default_rng(rng)
+            raise OptionError(message(expected, repr(sizes), user_location(), "nn.MLP([64, 128, 10])"))
+        generator = _generator(rng)
         between = activation_function(activation)
         options: dict[str, Any] = {"bias": bias, "rng": generator, "dtype": dtype}
         hidden = [Dense(n, m, between, init=init, **options) for n, m in pairwise(sizes[:-1])]
@@ -175,13 +177,21 @@ def _misfit(x: Any, inputs: int, outputs: int) -> ShapeError:
 
 
 def _positive(n: Any, what: str) -> int:
-    if isinstance(n, bool) or not hasattr(n, "__index__") or n < 1:
-        raise OptionError(message(f"{what} >= 1", repr(n), user_location()))
+    if isinstance(n, bool) or not hasattr(n, "__index__") or not 1 <= n < _LARGEST:
+        raise OptionError(message(f"{what} from 1 to below {_LARGEST}", repr(n), user_location(), f"{what}=64"))
     return operator.index(n)
+
+
+def _generator(rng: Seed) -> np.random.Generator:
+    try:
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError):
+        expected = "rng: a seed of 0 or more, a numpy.random.Generator, or None"
+        raise OptionError(message(expected, repr(rng), user_location(), "rng=0")) from None
 
 
 def _floating(dtype: Any) -> np.dtype[Any]:
     found = supported(dtype)
     if found.kind != "f":
-        raise OptionError(message("float32 or float64 for parameters", found.name, user_location()))
+        raise OptionError(message("float32 or float64 for parameters", found.name, user_location(), "np.float32"))
     return found

@@ -188,7 +188,8 @@ def _in_range_numpy(x: Any, *, length: int) -> Any:
         place = tuple(wrong[0].tolist())
         position = f" at position {place[0] if len(place) == 1 else place}" if place else ""
         got = f"{np.asarray(x)[place]}{position}"
-        raise OutOfRangeError(message(f"labels from 0 to {length - 1}", got, user_location()))
+        hint = "labels counted from 0, or as many outputs as there are classes"
+        raise OutOfRangeError(message(f"labels from 0 to {length - 1}", got, user_location(), hint))
     return x
 
 
