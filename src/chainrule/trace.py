@@ -47,9 +47,9 @@ class Recorder(Trace):
         if isinstance(x, Traced):
             x.refresh()
             if x.owner is self:
-                return x.value  # type: ignore[attr-defined]
+                return x.value
             check_open(x.owner)
-            return self._capture((x.owner.level, id(x.value), id(x.extra)), x.clone())  # type: ignore[attr-defined]
+            return self._capture((x.owner.level, id(x.value), id(x.extra)), x.clone())
         array: Any = x
         if isinstance(x, np.ndarray):
             return self._capture(id(array), array) if self.hoists else self._constant(id(array), array)

@@ -1,7 +1,7 @@
 """Trees: dicts, lists, tuples and dataclasses whose leaves are arrays.
 
-`flatten` takes a tree apart into its leaves and a `Structure`; `unflatten` puts one together again. A dataclass field is
-a `param` (trained), a `state` (carried along, no gradient) or `static` (part of the structure, hashed and compared).
+`flatten` takes a tree apart into its leaves and a `Structure`; `unflatten` puts one together again. A dataclass field
+is a `param` (trained), a `state` (carried along, no gradient) or `static` (part of the structure, hashed, compared).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any, Final, Literal
 
 from chainrule.errors import TreeError, message
@@ -95,7 +95,7 @@ def named_leaves(tree: Any) -> dict[str, Any]:
 
 
 def _take_apart(tree: Any, leaves: list[Any]) -> Structure:
-    container = type(tree)
+    container = tree.__class__
     if container is tuple or container is list:
         return _node(container, tuple(range(len(tree))), (), tree, leaves)
     if container is dict:
@@ -108,7 +108,7 @@ def _take_apart(tree: Any, leaves: list[Any]) -> Structure:
         static = tuple(getattr(tree, name) for name in statics)
         return _node(container, names, static, [getattr(tree, name) for name in names], leaves)
     if _is_namedtuple(container):
-        return _node(container, container._fields, (), tree, leaves)  # type: ignore[attr-defined]
+        return _node(container, container._fields, (), tree, leaves)
     leaves.append(tree)
     return LEAF
 
@@ -122,12 +122,14 @@ def _node(
 
 
 def _put_together(structure: Structure, leaves: Any) -> Any:
-    container = structure.container
+    container: Any = structure.container
     if container is None:
         return next(leaves)
     children = [_put_together(child, leaves) for child in structure.children]
-    if container is tuple or container is list:
-        return container(children)
+    if container is list:
+        return children
+    if container is tuple:
+        return tuple(children)
     if container is dict:
         return dict(zip(structure.keys, children, strict=True))
     if container is type(None):
@@ -142,21 +144,21 @@ def _put_together(structure: Structure, leaves: Any) -> Any:
     return container(*children)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _is_record(container: type | None) -> bool:
     return container is not None and dataclasses.is_dataclass(container)
 
 
 def _is_namedtuple(container: type) -> bool:
-    return issubclass(container, tuple) and hasattr(container, "_fields")
+    return hasattr(container, "_fields") and issubclass(container, tuple)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _field_kinds(container: type) -> dict[str, Kind]:
     return {field.name: field.metadata.get(FIELD_KIND, "param") for field in dataclasses.fields(container)}
 
 
-@lru_cache(maxsize=None)
+@cache
 def _fields(container: type) -> tuple[tuple[str, ...], tuple[str, ...]]:
     kinds = _field_kinds(container)
     return tuple(n for n, kind in kinds.items() if kind != "static"), tuple(

@@ -79,7 +79,7 @@ def type_of(value: Any, name: str = "", hint: str = "") -> Type:
     Of anything else, and of arrays that compute by rules of their own (masked arrays, matrices), a DTypeError;
     `name` (" for `weight`") and `hint` go into its text.
     """
-    kind = type(value)
+    kind = value.__class__
     if kind is np.ndarray or isinstance(value, (np.generic, np.memmap)):
         return Type(value.shape, supported(value.dtype, name))
     python = _PYTHON.get(kind)
@@ -119,5 +119,5 @@ def dtype_of(value: Any) -> np.dtype[Any]:
     dtype = getattr(value, "dtype", None)
     if dtype is not None:
         return dtype
-    python = _PYTHON.get(type(value))
+    python = _PYTHON.get(value.__class__)
     return type_of(value).dtype if python is None else python

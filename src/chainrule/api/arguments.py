@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from chainrule.errors import ArgumentError, OptionError, TreeError, message
 from chainrule.where import user_location
@@ -20,9 +20,8 @@ def check_function(f: Any, verb: str) -> None:
 
 def argument_numbers(argnums: int | Sequence[int], option: str = "argnums") -> tuple[int, ...]:
     """The numbers of arguments that an option names, one or several."""
-    given: Any = argnums
     try:
-        return tuple(map(operator.index, given if isinstance(given, (tuple, list)) else (given,)))
+        return tuple(map(operator.index, argnums if isinstance(argnums, Sequence) else (argnums,)))
     except TypeError:
         hint = f"{option}=0 for the first positional argument"
         expected = f"{option} as an int or a tuple of ints"
@@ -45,18 +44,19 @@ def places(numbers: Sequence[int], count: int, f: Callable[..., Any]) -> list[in
 
 def pair(out: Any) -> tuple[Any, Any]:
     """The two parts of what a function called with has_aux returned."""
-    parts: tuple[Any, ...] = out if isinstance(out, tuple) else ()
-    if len(parts) != 2:
-        got = f"{type(out).__name__} of length {len(parts)}" if isinstance(out, tuple) else type(out).__name__
-        hint = "return loss, aux"
-        raise TreeError(message("a pair from the function, has_aux being True", got, user_location(), hint))
-    return parts[0], parts[1]
+    got = type(out).__name__
+    if isinstance(out, tuple):
+        parts = cast("tuple[Any, ...]", out)
+        if len(parts) == 2:
+            return parts[0], parts[1]
+        got = f"{got} of length {len(parts)}"
+    hint = "return loss, aux"
+    raise TreeError(message("a pair from the function, has_aux being True", got, user_location(), hint))
 
 
 def sequence(given: Any, what: str) -> tuple[Any, ...]:
     """What is given for each argument, as a tuple."""
     if isinstance(given, (tuple, list)):
-        parts: Any = given
-        return tuple(parts)
+        return tuple(cast("Sequence[Any]", given))
     hint = "(x,) for a function of one argument"
     raise ArgumentError(message(f"a tuple of {what}", type(given).__name__, user_location(), hint))

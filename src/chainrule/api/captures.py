@@ -10,14 +10,14 @@ from __future__ import annotations
 import dataclasses
 import functools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
 
 import numpy as np
 
-from chainrule.api.draws import Source, source_of
+from chainrule.api.effects import Source, source_of
 from chainrule.ir.op import Traced
 
 _LIMIT: Final = 10_000  # places looked at; a data set held as a list of numbers is not a constant of a model
@@ -53,6 +53,10 @@ class Captures:
             if now is not place.expected and (type(now) is not type(place.expected) or now != place.expected):
                 return True
         return False
+
+    def found_arrays(self) -> list[Any]:
+        """The arrays themselves."""
+        return [place.expected for place in self.arrays]
 
     def rebound(self) -> Iterator[tuple[Any, Any]]:
         """Pairs of an array that was found and what is in its place now, where it is another one."""
@@ -112,8 +116,10 @@ class _Walk:
                 self.visit(held.func)
                 for part in (*held.args, *held.keywords.values()):
                     self.place(lambda part=part: part, names)
-            case dict() | list() | tuple():
-                self._elements(held, names)
+            case dict():
+                self._elements(held, held, names)
+            case list() | tuple():
+                self._elements(held, range(len(held)), names)
             case ModuleType():
                 if value.__name__.partition(".")[0] not in _OWN_MODULES:
                     self._attributes(value, names)
@@ -140,14 +146,13 @@ class _Walk:
         for default in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
             self.place(lambda default=default: default, names)
 
-    def _elements(self, held: Any, names: frozenset[str]) -> None:
+    def _elements(self, held: Any, keys: Iterable[Any], names: frozenset[str]) -> None:
         self.captures.numbers.append(Place(lambda: len(held), len(held)))
-        keys: Any = held if isinstance(held, dict) else range(len(held))
         for key in keys:
             self.place(functools.partial(held.__getitem__, key), names)
 
     def _object(self, value: Any, names: frozenset[str]) -> None:
-        kind: Any = type(value)
+        kind = value.__class__
         if kind.__module__.startswith(_ENGINE):
             return
         wrapped = getattr(value, "__wrapped__", None)
@@ -163,7 +168,7 @@ class _Walk:
         self._attributes(value, names)
 
     def _attributes(self, value: Any, names: frozenset[str]) -> None:
-        for name in names & set(getattr(value, "__dict__", ()) or getattr(type(value), "__slots__", ())):
+        for name in names & set(getattr(value, "__dict__", ()) or getattr(value.__class__, "__slots__", ())):
             self.place(functools.partial(getattr, value, name), names)
 
 

@@ -13,7 +13,6 @@ from chainrule.api.arguments import argument_numbers, check_function, pair, plac
 from chainrule.api.leaves import as_cotangent, as_differentiable, give, own, strip
 from chainrule.errors import DTypeError, ShapeError, TreeError, message
 from chainrule.ir.evaluate import evaluate
-from chainrule.ir.op import Traced
 from chainrule.numpy.array import Tracer
 from chainrule.ops.movement import full, zeros
 from chainrule.trace import stage
@@ -41,7 +40,9 @@ class Recorded:
         wanted = [slot for slot in self.slots if slot is not None]
         tapped = self.tape.taps if taps else []
         cts = backward(self.tape, seeds, {*wanted, *(slot for _, slot, _ in tapped)})
-        found = [None if slot is None else _present(cts[slot], x) for slot, x in zip(self.slots, self.leaves, strict=True)]
+        found = [
+            None if slot is None else _present(cts[slot], x) for slot, x in zip(self.slots, self.leaves, strict=True)
+        ]
         named: dict[str, Any] = {}
         for name, slot, meta in tapped:
             count = sum(known == name or known.startswith(f"{name}#") for known in named)
@@ -65,7 +66,7 @@ def value_and_grad(
     """
     check_function(f, "value_and_grad")
     numbers = argument_numbers(argnums)
-    single = not isinstance(argnums, (tuple, list))
+    single = not isinstance(argnums, Sequence)
 
     @functools.wraps(f)
     def run(*args: P.args, **kwargs: P.kwargs) -> Any:
@@ -179,7 +180,9 @@ def linearize(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., 
     def jvp_at(*tangents: Any) -> Any:
         dots = _tangent_leaves(fixed, structure, tangents)
         filled = [zeros(type_of(x), x) if dots[i] is None else dots[i] for i, x in enumerate(fixed) if i in places]
-        return unflatten(kept["structure"], give(evaluate(staged.graph, [*filled, *constants]), held=[*filled, *constants]))
+        return unflatten(
+            kept["structure"], give(evaluate(staged.graph, [*filled, *constants]), held=[*filled, *constants])
+        )
 
     return kept["out"], jvp_at
 
@@ -203,9 +206,9 @@ def _record(tape: Tape, f: Callable[..., Any], arguments: tuple[Any, ...]) -> Re
 
 def _is_scalar_loss(loss: Any, tape: Tape, has_aux: bool) -> bool:
     """Whether the loss depends on the arguments; an error where it is not one number."""
-    pair = ", has_aux=True for a pair of loss and anything" if isinstance(loss, tuple) and not has_aux else ""
     structure = LEAF if isinstance(loss, Tracer) else flatten(loss)[1]
     if structure != LEAF:
+        pair = ", has_aux=True for a pair of loss and anything" if structure.container is tuple and not has_aux else ""
         raise ShapeError(message("a scalar loss", structure, user_location(), f"returning one number{pair}"))
     found = type_of(strip(loss, tape), " as the loss")
     if found.shape != ():
@@ -237,20 +240,25 @@ def _present(ct: Any, like: Any) -> Any:
     """The cotangent as the caller sees it: zeros for None, a float for a float."""
     if ct is None:
         return 0.0 if type(like) is float else zeros(type_of(like), like) if type_of(like).is_float else None
-    return float(ct) if type(like) is float and isinstance(ct, np.floating) else ct
+    return float(ct) if type(like) is float and isinstance(ct, np.generic) else ct
 
 
 def _tangent_leaves(leaves: list[Any], structure: Structure, tangents: tuple[Any, ...]) -> list[Any]:
     """One tangent, or None, for each leaf."""
     if len(tangents) != len(structure.children):
-        raise TreeError(message(f"{len(structure.children)} tangents, one for each primal", len(tangents), user_location()))
+        raise TreeError(
+            message(f"{len(structure.children)} tangents, one for each primal", len(tangents), user_location())
+        )
     dots: list[Any] = []
     for child, tangent in zip(structure.children, tangents, strict=True):
         found, given = ([None] * child.size, child) if tangent is None else flatten(tangent)
         if given != child:
             raise TreeError(message(f"a tangent like its primal, {child}", given, user_location()))
         dots.extend(found)
-    return [None if d is None else as_cotangent(d, as_differentiable(x), "tangent") for d, x in zip(dots, leaves, strict=True)]
+    return [
+        None if d is None else as_cotangent(d, as_differentiable(x), "tangent")
+        for d, x in zip(dots, leaves, strict=True)
+    ]
 
 
 def _with_replaced(

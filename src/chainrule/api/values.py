@@ -24,7 +24,11 @@ def value(x: Any) -> Any:
 
 def stop_gradient(x: Any) -> Any:
     """x (an array or a tree of arrays) with the derivative zero."""
-    return tree_map(lambda leaf: identity.stop_gradient(leaf) if isinstance(leaf, Tracer) else leaf, x)
+
+    def stopped(leaf: Any) -> Any:
+        return identity.stop_gradient(leaf) if isinstance(leaf, Tracer) else leaf
+
+    return tree_map(stopped, x)
 
 
 def tap(x: Any, name: str) -> Any:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.ir.graph import CONSTANT, ArrayRef, Graph, Node, Value
+from chainrule.ops.contraction import Pairs
 
 _ATOM, _POSTFIX, _PREFIX, _PRODUCT, _TIMES, _SUM, _COMPARE, _WHOLE = 8, 7, 6, 5, 4, 3, 2, 0
 _INFIX: Final = {
@@ -190,7 +191,8 @@ def subscripts(node: Node) -> str:
     """The einsum subscripts of a `dot_general` node."""
     letters = iter("ijklmnopqrstuvwxyz")
     x, y = node.inputs
-    contract, batch = node.attrs["contract"], node.attrs["batch"]
+    contract: Pairs = node.attrs["contract"]
+    batch: Pairs = node.attrs["batch"]
     left = [next(letters) for _ in x.shape]
     paired = {j: left[i] for pair in (contract, batch) for i, j in zip(*pair, strict=True)}
     right = [paired[j] if j in paired else next(letters) for j in range(len(y.shape))]

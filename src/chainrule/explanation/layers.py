@@ -77,7 +77,10 @@ def explain(model: Any, loss: Callable[..., Any], x: Any, *targets: Any, file: T
     run = _Run(model, loss, x, targets)
     lines = [_layer_line(call, run.cts) for call in run.leaf_calls()]
     lines.append(_loss_line(loss, run.output, targets, run.cts))
-    scalar = lambda m, x: loss(m(x), *targets)  # noqa: E731 (named as it is used, twice)
+
+    def scalar(m: Any, x: Any) -> Any:
+        return loss(m(x), *targets)
+
     explanation = Explanation(
         tuple(lines),
         float(value(run.loss)),
@@ -139,7 +142,11 @@ def _layer_line(call: _Call, cts: dict[int, Any]) -> LayerLine:
         leaves = list(handles)
         for place, leaf in zip(params, given, strict=True):
             leaves[place] = leaf
-        out, pullback = vjp(lambda x, *p: unflatten(structure, _replaced(leaves, params, p))(x), x, *given)
+
+        def applied(x: Any, *p: Any) -> Any:
+            return unflatten(structure, _replaced(leaves, params, p))(x)
+
+        out, pullback = vjp(applied, x, *given)
         return [out, *pullback(dy)]
 
     types = [call.argument.type, call.result.type, *(handles[i].type for i in params)]
@@ -164,8 +171,10 @@ def _loss_line(loss: Callable[..., Any], output: Tracer, targets: tuple[Any, ...
     leaves, structure = flatten(targets)
 
     def passed(x: Any, *given: Any) -> list[Any]:
-        out, dx = value_and_grad(lambda x: loss(x, *unflatten(structure, given)))(x)
-        return [out, dx]
+        def of_output(x: Any) -> Any:
+            return loss(x, *unflatten(structure, given))
+
+        return [*value_and_grad(of_output)(x)]
 
     names = ["x", *("t" if len(leaves) == 1 else f"t{i}" for i in range(len(leaves)))]
     joint = simplify(stage(passed, [output.type, *(type_of(leaf) for leaf in leaves)], hoists=True).graph)

@@ -11,7 +11,7 @@ Rule = Callable[..., Any]
 OPERANDS: Final = ("x", "y", "z")
 
 
-# --- derivative kinds: a sum type ---------------------------------------------------------------------------------------
+# --- derivative kinds: a sum type -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class Linear:
 
 @dataclass(frozen=True, eq=False)
 class Multilinear:
-    """An operation linear in each of its first inputs alone: `transposes[i](ct, *inputs, **attrs)` pulls back to input i.
+    """Linear in each of its first inputs alone: `transposes[i](ct, *inputs, **attrs)` pulls back to input i.
 
     Input i itself is given as a `Type`. A value that stands at two positions counts at both.
     """
@@ -99,7 +99,7 @@ class Zero:
 Derivative = Partials | Linear | Multilinear | Weighted | Tangent | Body | Pullback | Zero | None
 
 
-# --- lowering kinds: what a schedule needs to know -----------------------------------------------------------------------
+# --- lowering kinds: what a schedule needs to know --------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ class Library:
 Lowering = Scalar | IndexMap | Generate | Reduce | Contract | Scatter | Runs | Library
 
 
-# --- test cases -----------------------------------------------------------------------------------------------------------
+# --- test cases -------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,7 @@ class Op:
     """One operation; called, it is applied: `tanh(x)`, `reshape(x, shape=(3, 4))`.
 
     `infer(*types, **attrs)` gives the type of the result (a tuple of types where there are `several`) or raises;
-    `numpy(*arrays, **attrs)` its value; `derivative` and `lowering` are the records of ir/kinds.py; `doc` is the formula.
+    `numpy(*arrays, **attrs)` its value; `derivative` and `lowering` are records of ir/kinds.py; `doc` is the formula.
     """
 
     name: str

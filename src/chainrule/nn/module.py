@@ -66,16 +66,17 @@ class Module:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         inherited, has_init = cls._kinds, "__init__" in cls.__dict__
-        dataclasses.dataclass(eq=False, repr=False)(cls)
-        for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+        record: Any = dataclasses.dataclass(eq=False, repr=False)(cls)
+        fields = dataclasses.fields(record)
+        for field in fields:
             if FIELD_KIND not in field.metadata:
                 kind: Kind = "static" if holds_no_array(field.type) else "param"
                 field.metadata = MappingProxyType({**field.metadata, FIELD_KIND: kind})
-        cls._kinds = {field.name: field.metadata[FIELD_KIND] for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        cls._kinds = {field.name: field.metadata[FIELD_KIND] for field in fields}
         if cls._kinds == inherited and not has_init:
             del cls.__init__  # nothing new to set: the base's own __init__, if it has one, goes on
         if "__call__" in cls.__dict__:
-            cls.__call__ = as_layer_call(cls.__dict__["__call__"])  # type: ignore[attr-defined]
+            cls.__call__ = as_layer_call(cls.__dict__["__call__"])
 
     def __setattr__(self, name: str, value: Any) -> None:
         kind = self._kinds.get(name)
@@ -125,7 +126,8 @@ def describe(value: Any, indent: str = "") -> str:
     inner = indent + "  "
     if isinstance(value, Module):
         opening, closing = f"{type(value).__name__}(", ")"
-        names = [field.name for field in dataclasses.fields(value)]  # type: ignore[arg-type]
+        record: Any = value
+        names = [field.name for field in dataclasses.fields(record)]
         parts = [f"{name}={describe(getattr(value, name, None), inner)}" for name in names]
     elif isinstance(value, dict):
         opening, closing = "{", "}"

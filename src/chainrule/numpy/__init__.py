@@ -1,8 +1,8 @@
 """NumPy's names, on plain and traced arrays alike: ``import chainrule.numpy as np``.
 
-On plain arrays a function gives what NumPy's gives; on traced ones it is a composition of chainrule's operations. A name
-that NumPy has and this module has not is NumPy's own (``np.random``, ``np.save``, ``np.float32``): it refuses traced
-arrays by an error that names the line.
+On plain arrays a function gives what NumPy's gives; on traced ones it is a composition of chainrule's operations. A
+name that NumPy has and this module has not is NumPy's own (``np.random``, ``np.save``, ``np.float32``): it refuses
+traced arrays by an error that names the line.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -44,7 +44,7 @@ class Tracer(Handle):
         self.assign(index.setitem(self, key, value))
 
     @property
-    def T(self) -> Tracer:  # noqa: N802 (NumPy's name)
+    def T(self) -> Tracer:
         return self.transpose()
 
     def transpose(self, *axes: Any) -> Tracer:
@@ -74,7 +74,7 @@ class Tracer(Handle):
         """The array in another dtype."""
         return self if not copy and np.dtype(dtype) == self.dtype else elementwise.astype(self, dtype)
 
-    # --- Python asks for numbers ------------------------------------------------------------------------------------------------
+    # --- Python asks for numbers --------------------------------------------------------------------------------------
 
     def __bool__(self) -> bool:
         numbers = self.concrete("Python branch", "cr.numpy.where, cr.scan, or static_argnames= for an option")
@@ -149,7 +149,7 @@ class Tracer(Handle):
     def __format__(self, spec: str) -> str:
         return repr(self) if self.staged or not spec else format(self.concrete("number", ""), spec)
 
-    # --- NumPy asks ---------------------------------------------------------------------------------------------------------------
+    # --- NumPy asks ---------------------------------------------------------------------------------------------------
 
     __array_priority__ = 1000
 
@@ -171,7 +171,7 @@ class Tracer(Handle):
             return getattr(self.value, name)
         return protocol.method(self, name)
 
-    # --- operators ------------------------------------------------------------------------------------------------------------------
+    # --- operators ----------------------------------------------------------------------------------------------------
 
     def __add__(self, other: Any) -> Any:
         return ops.add(self, operand(other))
@@ -278,7 +278,7 @@ def _in_place(name: str) -> Callable[[Tracer, Any], Tracer]:
 
     def update(self: Tracer, other: Any) -> Tracer:
         new = getattr(self, f"__{name}__")(other)
-        if not self.shape and self.view_of is None:  # a number in NumPy's eyes: rebound, not changed behind another name
+        if not self.shape and self.view_of is None:  # a number in NumPy's eyes: rebound, not changed under another name
             return new
         self[...] = elementwise.cast_in_place(new, self.dtype, name)
         return self
@@ -292,4 +292,4 @@ for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul"
 
 def operand(x: Any) -> Any:
     """An operator's other operand: lists become arrays, everything else is left as it is."""
-    return np.asarray(x) if isinstance(x, (list, tuple)) else x
+    return np.asarray(cast("list[Any]", x)) if isinstance(x, (list, tuple)) else x

@@ -182,6 +182,9 @@ def _number(x: Any) -> Any:
     return x.concrete("length of a range", hint) if isinstance(x, Traced) else x
 
 
+_linspace: Callable[..., Any] = np.linspace  # whose overloads know no retstep of either value
+
+
 def linspace(
     start: Any,
     stop: Any,
@@ -194,7 +197,7 @@ def linspace(
     """`num` numbers at equal distances from start to stop, which may be traced; with `retstep` also the distance."""
     num = operator.index(num)
     if not holds_traced(start, stop):
-        found: Any = np.linspace(start, stop, num, endpoint, retstep, dtype, axis)  # type: ignore[call-overload]
+        found = _linspace(start, stop, num, endpoint, retstep, dtype, axis)
         return (made(found[0]), found[1]) if retstep else made(found)
     if num < 0:
         raise ShapeError(message("a number of samples of at least 0", num, user_location()))

@@ -24,7 +24,7 @@ from chainrule.ops.scalar import result_dtype
 from chainrule.types import dtype_of, supported, type_of
 from chainrule.where import user_location
 
-__all__ = [
+__all__: list[str] = [
     "around",
     "astype",
     "clip",

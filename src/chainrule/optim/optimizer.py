@@ -114,7 +114,8 @@ class Optimizer:
         """The leaves of each moment, checked to be those of this optimizer for such parameters."""
         hint = "the state that init or the update before returned for this model"
         if not isinstance(state, State) or state.moments.keys() != set(self.moments):
-            got = f"one of {', '.join(state.moments) or 'nothing'}" if isinstance(state, State) else type(state).__name__
+            kept = ", ".join(state.moments) or "nothing" if isinstance(state, State) else ""
+            got = f"one of {kept}" if kept else type(state).__name__
             expected = f"a state of {', '.join(self.moments) or 'nothing'} for {self.text}"
             raise TreeError(message(expected, got, user_location(), hint))
         columns: list[list[Any]] = []

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.errors import TraceError, message
 from chainrule.ir.kinds import Body, Linear, Multilinear, Partials, Pullback, Tangent, Weighted, Zero
 from chainrule.ir.op import Op, Trace
-from chainrule.errors import TraceError, message
 from chainrule.numpy.array import Tracer
 from chainrule.ops.arithmetic import strong_mul
 from chainrule.ops.movement import zeros

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -131,7 +131,8 @@ class Tape(Trace):
             slot = self._new_slot() if moving and dtype_of(out).kind == "f" else CONSTANT
             return Tracer(self, out, slot), (slot,)
         each = [moving] * len(out) if isinstance(moving, bool) else moving
-        slots = [self._new_slot() if m and dtype_of(o).kind == "f" else CONSTANT for o, m in zip(out, each, strict=True)]
+        pairs = zip(out, each, strict=True)
+        slots = [self._new_slot() if m and dtype_of(o).kind == "f" else CONSTANT for o, m in pairs]
         return tuple([Tracer(self, o, slot) for o, slot in zip(out, slots, strict=True)]), slots
 
     def _new_slot(self) -> int:
@@ -171,11 +172,11 @@ def pull(entry: Entry, cts: list[Any]) -> list[Any]:
             factors = [factor(rule, i, residuals, out, attrs) if meta else None for i, meta in enumerate(metas)]
             found = [None if f is None else scale(ct, f) for f in factors]
         case Linear(transpose, args):
-            shown = [Type(*m) if m else r for r, m in zip(residuals, metas, strict=True)]
+            shown = [Type(*m) if r is None and m else r for r, m in zip(residuals, metas, strict=True)]
             pulled = iter(transpose(ct, *shown, **attrs))
             found = [next(pulled) if args is None or i in args else None for i in range(len(metas))]
         case Multilinear(transposes):
-            shown = [Type(*m) if r is None else r for r, m in zip(residuals, metas, strict=True)]
+            shown = [Type(*m) if r is None and m else r for r, m in zip(residuals, metas, strict=True)]
             found = [transposes[i](ct, *shown, **attrs) if meta else None for i, meta in enumerate(metas)]
         case Weighted(weights):
             factors = weights(out, *residuals, **attrs)
@@ -206,7 +207,7 @@ def transpose_tangent(
     out: Any,
     attrs: dict[str, Any],
 ) -> list[Any]:
-    """The cotangents of a rule that is given as its tangent: the transpose of that linear piece, by a tape of its own."""
+    """The cotangents of a rule given as its tangent: the transpose of that linear piece, by a tape of its own."""
     tape = Tape()
     beside = next(ct for ct in cts if ct is not None)
     dots = [
@@ -224,7 +225,7 @@ def transpose_tangent(
     return [None if slot is None else found[slot] for slot in slots]
 
 
-@lru_cache(maxsize=None)
+@cache
 def residual_places(op: Op, bits: int, count: int) -> tuple[tuple[int, ...], bool]:
     """What of each input (nothing, VALUE or TYPE), and whether the result, the rule needs for the inputs in `bits`."""
     tracked = tuple(bool(bits >> i & 1) for i in range(count))
