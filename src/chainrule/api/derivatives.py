@@ -19,7 +19,7 @@ from chainrule.trace import stage
 from chainrule.transform.jvp import Forward
 from chainrule.transform.vjp import Tape, backward
 from chainrule.tree import LEAF, Structure, flatten, unflatten
-from chainrule.types import dtype_of, shape_of, type_of
+from chainrule.types import dtype_of, type_of
 from chainrule.where import collecting_taps, user_location
 
 P = ParamSpec("P")

@@ -12,7 +12,7 @@ import numpy as np
 
 from chainrule.api.arguments import argument_numbers, check_function
 from chainrule.api.captures import Captures, find_captures
-from chainrule.api.draws import without_draws
+from chainrule.api.effects import without_effects
 from chainrule.api.leaves import give
 from chainrule.api.precision import warn_of_float64
 from chainrule.backend.base import Executable
@@ -21,7 +21,7 @@ from chainrule.errors import ArgumentError, DTypeError, OptionError, OwnershipEr
 from chainrule.ir.evaluate import evaluate
 from chainrule.ir.graph import Graph
 from chainrule.ir.op import Traced
-from chainrule.trace import Staged, entered, stage
+from chainrule.trace import entered, stage
 from chainrule.transform.simplify import simplify
 from chainrule.tree import Structure, flatten, unflatten
 from chainrule.types import Type, type_of
@@ -137,7 +137,8 @@ class Jitted(Generic[P, R]):
             outcome["constants"] = {i: x for i, x in enumerate(leaves) if isinstance(x, STATIC) or x is None}
             return [x for i, x in enumerate(leaves) if i not in outcome["constants"]]
 
-        staged = without_draws(lambda: stage(function, call.types, hoists=True), before.sources)
+        held = before.sources, before.found_arrays()
+        staged = without_effects(lambda: stage(function, call.types, hoists=True), *held)
         captures = find_captures(self._function)  # as they are now: tracing may have counted its own calls
         graph = simplify(staged.graph)
         self._warned = self._warned or warn_of_float64(graph)
@@ -198,7 +199,8 @@ def graph(function: Callable[P, Any], *, static_argnames: str | Sequence[str] = 
             check_results(leaves)
             return [x for x in leaves if not isinstance(x, STATIC)]
 
-        return simplify(without_draws(lambda: stage(flat, call.types), find_captures(function).sources).graph)
+        held = find_captures(function)
+        return simplify(without_effects(lambda: stage(flat, call.types), held.sources, held.found_arrays()).graph)
 
     return run
 

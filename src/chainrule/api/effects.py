@@ -1,7 +1,9 @@
-"""Draws from random generators while a function is staged: they would become constants of its graph.
+"""What a staged function does besides returning a result happens once, when it is traced, and at no later call.
 
-NumPy's global generator, Python's, and the generators that the function holds are looked at before and after. A
-generator that the function makes for itself is not seen: with a seed it gives the same numbers at every call anyway.
+So a draw from a random generator would become a constant of the graph, and a write to an array from outside would be
+missing from the second call on. NumPy's global generator, Python's, and the generators and (small) arrays that the
+function holds are looked at before and after. A generator that the function makes for itself is not seen: with a seed
+it gives the same numbers at every call anyway.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import numpy as np
 
@@ -20,12 +22,16 @@ from chainrule.where import Where, is_users, user_location
 T = TypeVar("T")
 
 
+_WATCHED: Final = 2**16  # bytes of an array that is compared
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A random generator: its state, and how to set that back."""
+    """Something that changes when it is used: its state, how to set that back, and whether it draws numbers."""
 
     read: Callable[[], Any]
     write: Callable[[Any], None]
+    draws: bool = True
 
 
 def source_of(x: Any) -> Source | None:
@@ -44,25 +50,40 @@ def source_of(x: Any) -> Source | None:
     return None
 
 
-def without_draws(run: Callable[[], T], held: Iterable[Source]) -> T:
-    """What `run` returns; a StagingError naming the line where it draws from a generator, whose state is set back."""
-    sources = [*_global_sources(), *held]
+def array_source(x: np.ndarray[Any, Any]) -> Source:
+    """The contents of an array."""
+    return Source(x.copy, lambda state: np.copyto(x, state), draws=False)
+
+
+def without_effects(run: Callable[[], T], generators: Iterable[Source], arrays: Iterable[Any]) -> T:
+    """What `run` returns.
+
+    A StagingError naming the line where it draws from a generator or writes to one of the arrays (those that are small
+    enough to be compared); what it changed is set back.
+    """
+    watched = [x for x in arrays if isinstance(x, np.ndarray) and x.nbytes <= _WATCHED and x.flags.writeable]
+    sources = [*_global_sources(), *generators, *map(array_source, watched)]
     before = [source.read() for source in sources]
     out = run()
-    if _marks([source.read() for source in sources]) == _marks(before):
+    moved = _moved(sources, before)
+    if not moved:
         return out
     _restore(sources, before)
-    if sys.gettrace() is None:
-        place = _drawing_line(run, sources)
-        moved = _marks([source.read() for source in sources]) != _marks(before)
+    place = user_location()
+    if sys.gettrace() is None:  # else a debugger or a coverage tool is at work
+        place = _line_of_effect(run, sources)
+        moved = _moved(sources, before)
         _restore(sources, before)
-        if not moved:  # another thread drew, or it was a first call that does not draw again
+        if not moved:  # another thread's doing, or that of a first call only
             return out
-    else:  # a debugger or a coverage tool is at work
-        place = user_location()
-    expected = "no draw from a random generator while staging (it would become a constant)"
-    hint = "cr.random.uniform(key, ...) with the key as an argument, or draw outside and pass the numbers"
-    raise StagingError(message(expected, "a random state that moved on", place, hint))
+    if any(source.draws for source in moved):
+        expected = "no draw from a random generator while staging (it would become a constant)"
+        got = "a random state that moved on"
+        hint = "cr.random.uniform(key, ...) with the key as an argument, or draw outside and pass the numbers"
+    else:
+        expected = "no write to an array from outside while staging (it would happen once, not at every call)"
+        got, hint = "an array that changed", "returning the new array, or passing the old one as an argument"
+    raise StagingError(message(expected, got, place, hint))
 
 
 def _global_sources() -> list[Source]:
@@ -79,6 +100,12 @@ def _restore(sources: list[Source], states: list[Any]) -> None:
         source.write(state)
 
 
+def _moved(sources: list[Source], before: list[Any]) -> list[Source]:
+    """The sources whose state is another one now."""
+    now = _marks([source.read() for source in sources])
+    return [source for source, a, b in zip(sources, _marks(before), now, strict=True) if a != b]
+
+
 def _marks(states: Sequence[Any]) -> list[Any]:
     """The states (dicts and tuples of numbers and arrays) in a form that can be compared."""
     return [_mark(state) for state in states]
@@ -86,15 +113,14 @@ def _marks(states: Sequence[Any]) -> list[Any]:
 
 def _mark(state: Any) -> Any:
     if isinstance(state, dict):
-        parts: dict[str, Any] = state
-        return {name: _mark(part) for name, part in parts.items()}
+        return {name: _mark(part) for name, part in cast("dict[str, Any]", state).items()}
     if isinstance(state, tuple):
-        legacy: tuple[Any, ...] = state
+        legacy = cast("tuple[Any, ...]", state)
         return tuple(part.tobytes() if isinstance(part, np.ndarray) else part for part in legacy)
     return state.tobytes() if isinstance(state, np.ndarray) else state
 
 
-def _drawing_line(run: Callable[[], Any], sources: list[Source]) -> Where | None:
+def _line_of_effect(run: Callable[[], Any], sources: list[Source]) -> Where | None:
     """The line of the user's on which a state moves when `run` is called once more; None in code without a file."""
     seen = _marks([source.read() for source in sources])
     last: Where | None = None
