@@ -95,7 +95,7 @@ def gradients() -> list[dict[str, Any]]:
         expected = functions["autograd"](x)
         for name, function in functions.items():
             np.testing.assert_allclose(function(x), expected, rtol=1e-10, err_msg=name)
-        calls = {name: (lambda function=function: function(x)) for name, function in functions.items()}
+        calls = {name: (lambda function=function, x=x: function(x)) for name, function in functions.items()}
         rows.append({"function": make.__name__, "size": size, **medians(calls)})
     return rows
 

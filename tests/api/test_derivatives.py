@@ -163,7 +163,7 @@ def test_taps_give_the_gradient_at_named_places(x: np.ndarray) -> None:
     assert sorted(taps) == ["square", "twice", "twice#2"]
 
 
-# --- ownership ----------------------------------------------------------------------------------------------------------------
+# --- ownership --------------------------------------------------------------------------------------------------------
 
 
 def test_an_input_changed_after_the_forward_pass_does_not_change_the_pullback(x: np.ndarray) -> None:
@@ -227,7 +227,7 @@ def test_the_callers_array_is_never_written_to(x: np.ndarray) -> None:
     np.testing.assert_allclose(gradient, truth)
 
 
-# --- errors ---------------------------------------------------------------------------------------------------------------------
+# --- errors -----------------------------------------------------------------------------------------------------------
 
 
 def test_an_integer_argument_says_what_to_write() -> None:
