@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import EscapedTracerError, ShapeError, message
+from chainrule.errors import EscapedTracerError, message
 from chainrule.ir.graph import CONSTANT, ArrayRef, Graph, Node, Value, input_value
 from chainrule.ir.op import Op, Trace, Traced
 from chainrule.numpy.array import Tracer
@@ -119,10 +119,3 @@ def check_open(trace: Trace) -> None:
                 "returning it from the function, or cr.value(x) where only its numbers are wanted",
             )
         )
-
-
-def same_types(expected: Sequence[Type], got: Sequence[Type], what: str) -> None:
-    """Raises a ShapeError where two lists of types differ."""
-    if list(expected) != list(got):
-        wanted, found = ", ".join(map(str, expected)), ", ".join(map(str, got))
-        raise ShapeError(message(f"{what} of types ({wanted})", f"({found})", user_location()))

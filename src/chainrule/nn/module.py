@@ -18,7 +18,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, Self, cast, dataclass_transform
 
@@ -160,7 +160,3 @@ def _check_hashable(owner: str, name: str, value: Any) -> None:
         hint = "a tuple in place of a list, nn.state() for an array that is not trained"
         expected = f"a hashable value for the static field `{name}` of {owner}"
         raise TreeError(message(expected, got, user_location(), hint)) from None
-
-
-Layer = Callable[..., Any]
-"""What can be called on an array: a module, or a function without parameters."""
