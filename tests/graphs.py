@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import ChainruleError
-from chainrule.ir.graph import ArrayRef, Graph, Node, Value
+from chainrule.ir.graph import Graph, Node, Value
 from chainrule.ir.op import OPS
 from chainrule.ops import arithmetic as ops
 from chainrule.ops.contraction import dot_general
@@ -209,9 +209,3 @@ def op_named(name: str, graph: Graph) -> list[Node]:
     """The nodes of a graph with the operation of this name."""
     assert name in OPS
     return [node for node in graph.nodes if node.op.name == name]
-
-
-def arrays_of(graph: Graph) -> list[np.ndarray[Any, Any]]:
-    """The arrays from outside that a graph reads."""
-    refs = [node.attrs["value"] for node in graph.nodes if "value" in node.attrs]
-    return [ref.array for ref in refs if isinstance(ref, ArrayRef)]

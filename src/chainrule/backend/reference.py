@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.backend.base import Backend
 from chainrule.ir.evaluate import evaluate
 from chainrule.ir.graph import Graph
 
@@ -23,7 +24,7 @@ class Interpreted:
             return evaluate(self.graph, inputs)
 
 
-class ReferenceBackend:
+class ReferenceBackend(Backend):
     """Runs graphs on NumPy."""
 
     name = "reference"
