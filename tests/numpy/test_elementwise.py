@@ -155,6 +155,8 @@ def test_functions_of_python_numbers_are_strong_and_operators_weak() -> None:
     for f, wanted in (
         (lambda x, t: x * t, "f32[2]"),
         (lambda x, t: x * (2 * t + 1), "f32[2]"),
+        (lambda x, t: x * (t**2 + t**0.5 + t**3 + 2**t + t**t), "f32[2]"),
+        (lambda x, t: x * cnp.power(t, 2), "f64[2]"),
         (lambda x, t: cnp.add(x, t), "f32[2]"),
         (lambda x, t: x * cnp.exp(t), "f64[2]"),
         (lambda x, t: x * cnp.clip(t, 0.0, 1.0), "f64[2]"),

@@ -14,6 +14,7 @@ from chainrule.numpy.contract import matmul
 from chainrule.numpy.draft import is_draft
 from chainrule.numpy.handle import Handle
 from chainrule.numpy.shape import permutation, resolve_shape
+from chainrule.numpy.ufuncs import raised
 from chainrule.numpy.view import reshaped, transposed
 from chainrule.ops import arithmetic as ops
 from chainrule.where import user_location
@@ -216,10 +217,10 @@ class Tracer(Handle):
         return ops.remainder(operand(other), self)
 
     def __pow__(self, other: Any) -> Any:
-        return elementwise.power(self, operand(other))
+        return raised(self, operand(other))
 
     def __rpow__(self, other: Any) -> Any:
-        return elementwise.power(operand(other), self)
+        return raised(operand(other), self)
 
     def __matmul__(self, other: Any) -> Any:
         return matmul(self, operand(other))
@@ -255,20 +256,20 @@ class Tracer(Handle):
         return ops.greater_equal(self, operand(other))
 
     def __invert__(self) -> Any:
-        return elementwise.invert(self)
+        return ops.invert(self)
 
     def __and__(self, other: Any) -> Any:
-        return elementwise.bitwise_and(self, operand(other))
+        return ops.bitwise_and(self, operand(other))
 
     __rand__ = __and__
 
     def __or__(self, other: Any) -> Any:
-        return elementwise.bitwise_or(self, operand(other))
+        return ops.bitwise_or(self, operand(other))
 
     __ror__ = __or__
 
     def __xor__(self, other: Any) -> Any:
-        return elementwise.bitwise_xor(self, operand(other))
+        return ops.bitwise_xor(self, operand(other))
 
     __rxor__ = __xor__
 

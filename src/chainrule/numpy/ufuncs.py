@@ -155,8 +155,8 @@ def _with_options(ufunc: np.ufunc, inputs: tuple[Any, ...], out: Any, options: d
     return protocol.call_ufunc(ufunc, "__call__", inputs, options)
 
 
-def _power(x: Any, y: Any) -> Any:
-    """x ** y; 2, 0.5 and -1 become a square, a root and a reciprocal, as in NumPy."""
+def raised(x: Any, y: Any) -> Any:
+    """x ** y, the operator; 2, 0.5 and -1 become a square, a root and a reciprocal, as in NumPy."""
     if type(y) in PYTHON and dtype_of(x).kind == "f":
         if y == 2:
             return arithmetic.square(x)
@@ -178,7 +178,7 @@ floor_divide = counterpart(np.floor_divide, arithmetic.floor_divide)
 remainder = mod = counterpart(np.remainder, arithmetic.remainder)
 fmod = counterpart(np.fmod, arithmetic.fmod)
 reciprocal = counterpart(np.reciprocal, arithmetic.reciprocal)
-power = pow = counterpart(np.power, _power, exponential.power.doc)
+power = pow = counterpart(np.power, raised, exponential.power.doc)
 square = counterpart(np.square, arithmetic.square)
 sqrt = counterpart(np.sqrt, arithmetic.sqrt)
 cbrt = counterpart(np.cbrt, arithmetic.cbrt)
