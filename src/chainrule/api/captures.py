@@ -10,7 +10,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
@@ -58,13 +59,20 @@ class Captures:
         """The arrays themselves."""
         return [place.expected for place in self.arrays]
 
-    def rebound(self) -> Iterator[tuple[Any, Any]]:
-        """Pairs of an array that was found and what is in its place now, where it is another one."""
+    def rebound(self) -> list[tuple[Any, Any]]:
+        """Pairs of an array that was found and what is in its place now, where that is another one.
+
+        Where names that had one array in common have different ones now, the second is no array.
+        """
+        pairs: dict[int, tuple[Any, Any]] = {}
         for place in self.arrays:
             now = _now(place)
-            if now is not place.expected:
-                yield place.expected, now
-                place.expected = now
+            _, new = pairs.setdefault(id(place.expected), (place.expected, now))
+            if new is not now:
+                pairs[id(place.expected)] = place.expected, _GONE
+        for place in self.arrays:
+            place.expected = pairs[id(place.expected)][1]
+        return [(old, new) for old, new in pairs.values() if new is not old]
 
 
 def find_captures(function: Callable[..., Any]) -> Captures:
@@ -118,13 +126,16 @@ class _Walk:
                     self.place(lambda part=part: part, names)
             case dict():
                 self._elements(held, held, names)
-            case list() | tuple():
+            case list() | tuple() | deque():
                 self._elements(held, range(len(held)), names)
+            case set() | frozenset():
+                self.captures.numbers.append(Place(lambda: frozenset(held), frozenset(held)))
             case ModuleType():
-                if value.__name__.partition(".")[0] not in _OWN_MODULES:
-                    self._attributes(value, names)
+                if _is_users(value.__name__):
+                    for name in names & value.__dict__.keys():
+                        self.place(functools.partial(getattr, value, name), names)
             case type():
-                pass
+                self._attributes(held, held, names)
             case _:
                 source = source_of(value)
                 if source is not None:
@@ -133,7 +144,7 @@ class _Walk:
                     self._object(value, names)
 
     def _function(self, function: FunctionType) -> None:
-        if function.__module__ and function.__module__.partition(".")[0] in _OWN_MODULES:
+        if not _is_users(function.__module__ or ""):
             return
         wrapped = getattr(function, "__wrapped__", None)
         if wrapped is not None:
@@ -141,6 +152,8 @@ class _Walk:
         names = _names(function.__code__)
         for name in names & function.__globals__.keys():
             self.place(functools.partial(function.__globals__.__getitem__, name), names)
+        for name in names & sys.modules.keys() - function.__globals__.keys():  # imported inside
+            self.visit(sys.modules[name], names)
         for cell in function.__closure__ or ():
             self.place(lambda cell=cell: cell.cell_contents, names)
         for default in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
@@ -165,17 +178,45 @@ class _Walk:
             names = names | _names(call.__code__)
         if dataclasses.is_dataclass(kind):  # a model: its parameters are read by code that is not searched
             names = names | {field.name for field in dataclasses.fields(kind)}
-        self._attributes(value, names)
+        self._attributes(value, kind, names)
 
-    def _attributes(self, value: Any, names: frozenset[str]) -> None:
-        for name in names & set(getattr(value, "__dict__", ()) or getattr(value.__class__, "__slots__", ())):
-            self.place(functools.partial(getattr, value, name), names)
+    def _attributes(self, value: Any, kind: type, names: frozenset[str]) -> None:
+        """The attributes of a user's object or class: its own, its classes', and those that its methods ask for."""
+        users = [base for base in kind.__mro__ if _is_users(base.__module__)]
+        own = {slot for base in users for slot in _slots(base)}
+        if value is not kind:
+            own |= getattr(value, "__dict__", {}).keys()
+        asked = set(names)
+        pending = list(names)
+        while pending:
+            name = pending.pop()
+            held = name in own
+            for found in (vars(base)[name] for base in users if name in vars(base)):
+                function = getattr(found, "fget", getattr(found, "func", getattr(found, "__func__", found)))
+                if isinstance(function, FunctionType):  # a method, a property
+                    self.visit(function)
+                    pending += _names(function.__code__) - asked
+                    asked |= _names(function.__code__)
+                held = held or not hasattr(found, "__get__")
+            if held:
+                self.place(functools.partial(getattr, value, name), names)
+
+
+def _slots(kind: type) -> tuple[str, ...]:
+    slots: Any = vars(kind).get("__slots__", ())
+    return (slots,) if isinstance(slots, str) else tuple(slots)
+
+
+def _is_users(module: str) -> bool:
+    """Whether a module is neither Python's, NumPy's nor chainrule's."""
+    return module.partition(".")[0] not in _OWN_MODULES
 
 
 def _names(code: CodeType) -> frozenset[str]:
-    """The names of globals and attributes in a code object and in those nested in it."""
+    """The names of globals and attributes in a code object and in those nested in it; strings may name attributes."""
     nested = (_names(constant) for constant in code.co_consts if isinstance(constant, CodeType))
-    return frozenset(code.co_names).union(*nested)
+    strings = (constant for constant in code.co_consts if isinstance(constant, str) and constant.isidentifier())
+    return frozenset(code.co_names).union(strings, *nested)
 
 
 def _now(place: Place) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 
 from chainrule.api.arguments import argument_numbers, check_function
 from chainrule.api.captures import Captures, find_captures
+from chainrule.api.contents import Contents, contents_of
 from chainrule.api.effects import without_effects
 from chainrule.api.leaves import give
 from chainrule.api.precision import warn_of_float64
@@ -42,6 +43,7 @@ class Specialised:
     structure: Structure  # of the result
     constants: dict[int, Any]  # results that are no arrays, by place
     captures: Captures
+    contents: Contents
     donated: tuple[tuple[int, int], ...]  # pairs of an input leaf and the output that is written over it
     executable: Executable | None = None
 
@@ -118,7 +120,7 @@ class Jitted(Generic[P, R]):
 
     def _specialised(self, call: Call) -> Specialised:
         special = self._cache.get(call.key)
-        if special is not None and not special.captures.changed() and _follow(special):
+        if special is not None and _still_fits(special):
             return special
         special = self._stage(call)
         if not any(isinstance(x, Traced) for x in special.captured):
@@ -144,7 +146,9 @@ class Jitted(Generic[P, R]):
         self._warned = self._warned or warn_of_float64(graph)
         donated = self._donations(call, graph)
         graph = Graph(graph.inputs, graph.outputs, frozenset(place for place, _ in donated))
-        return Specialised(graph, list(staged.captured), outcome["structure"], outcome["constants"], captures, donated)
+        contents = contents_of(staged, captures)
+        found = list(staged.captured)
+        return Specialised(graph, found, outcome["structure"], outcome["constants"], captures, contents, donated)
 
     def _donations(self, call: Call, graph: Graph) -> tuple[tuple[int, int], ...]:
         """Which output is written over which donated leaf: in order, each to the first of its type."""
@@ -280,14 +284,14 @@ def _argument_type(leaf: Any, structure: Structure, place: int) -> Type:
         return type_of(leaf, f" for argument `{path}`", "static_argnames= for an option")  # says the same of the place
 
 
-def _follow(special: Specialised) -> bool:
-    """Follows names that were bound to another array since; whether the graph still fits."""
+def _still_fits(special: Specialised) -> bool:
+    """Whether the graph is still what tracing would give; names bound to other arrays since are followed."""
+    if special.captures.changed() or special.contents.changed():
+        return False
     for old, new in special.captures.rebound():
-        for i, known in enumerate(special.captured):
-            if known is old:
-                if not isinstance(new, np.ndarray) or type_of(new) != type_of(old):
-                    return False
-                special.captured[i] = new
+        if not isinstance(new, np.ndarray) or type_of(new) != type_of(old) or not special.contents.follow(old, new):
+            return False
+        special.captured = [new if known is old else known for known in special.captured]
     return all(type_of(x) == value.type for x, value in zip(special.captured, _captured_inputs(special), strict=True))
 
 
