@@ -30,13 +30,13 @@ def expect(condition: bool, message: str) -> None:
         raise CheckError(message)
 
 
-def run(*command: str | Path, cwd: Path) -> str:
-    """Returns what a command printed; its environment names no Python path of ours, and its warnings are errors."""
+def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Returns what a command that succeeded printed; its environment names no Python path of ours."""
     variables = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
     done = subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True)
     line = " ".join(map(str, command))
     expect(done.returncode == 0, f"{line}: expected exit status 0, got {done.returncode}\n{done.stdout}{done.stderr}")
-    return done.stdout
+    return done
 
 
 def sources(folder: str) -> set[str]:
@@ -104,17 +104,22 @@ def install_bare(wheel: Path, folder: Path) -> Path:
     python = folder / "bare" / scripts / "python"
     run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel, cwd=folder)
     listing = run(python, "-m", "pip", "list", "--format=freeze", "--disable-pip-version-check", cwd=folder)
-    installed = {line.split("==")[0] for line in listing.split()} - {"pip", "setuptools", "wheel"}
+    installed = {line.split("==")[0] for line in listing.stdout.split()} - {"pip", "setuptools", "wheel"}
     expect(installed == {"chainrule", "numpy", "llvmlite"}, f"expected a bare environment, got {sorted(installed)}")
     return python
 
 
 def use_bare(python: Path, folder: Path) -> None:
-    """Runs, away from the source, the commands and ten training steps."""
+    """Runs, away from the source, the commands and ten training steps; warnings are errors."""
     strict = (python, "-I", "-W", "error")
-    print(run(*strict, "-m", "chainrule", "info", cwd=folder).rstrip())
-    expect(run(python.parent / "chainrule", "info", cwd=folder) != "", "expected `chainrule info` to print")
-    print(run(*strict, ROOT / "scripts/ten_steps.py", cwd=folder).rstrip())
+    print(run(*strict, "-m", "chainrule", "info", cwd=folder).stdout.rstrip())
+    expect(run(python.parent / "chainrule", "info", cwd=folder).stdout != "", "expected `chainrule info` to print")
+    trained = run(*strict, "-m", "chainrule", "train", "digits", "--epochs", "1", cwd=folder)
+    print(trained.stdout.rstrip())
+    expect("test accuracy" in trained.stdout, f"expected an accuracy, got {trained.stdout}")
+    hint = "pip install 'chainrule[train]'"
+    expect(hint in trained.stderr, f"expected {hint} for what saving needs, got {trained.stderr}")
+    print(run(*strict, ROOT / "scripts/ten_steps.py", cwd=folder).stdout.rstrip())
 
 
 def main(folder: Path) -> None:
