@@ -170,6 +170,16 @@ def test_functions_of_python_numbers_are_strong_and_operators_weak() -> None:
 def test_lists_may_hold_traced_numbers() -> None:
     found = grad(lambda x: cnp.exp([x, 2 * x])[1])(0.5)
     assert found == pytest.approx(2 * math.e)
+    mask = np.array([True, False])
+    for f, wanted in (
+        (lambda x: cnp.where(mask, [x, 2 * x], 0.0), [0.5, 0.0]),
+        (lambda x: cnp.clip([x, 2 * x], 0.0, 0.75), [0.5, 0.75]),
+        (lambda x: cnp.nan_to_num([x, 2 * x]), [0.5, 1.0]),
+        (lambda x: cnp.real([x, 2 * x]), [0.5, 1.0]),
+        (lambda x: cnp.sinc([x, 2 * x]), [2 / math.pi, 0.0]),
+        (lambda x: cnp.isposinf([x, 2 * x]), [False, False]),
+    ):
+        np.testing.assert_allclose(vjp(f, 0.5)[0], wanted, atol=1e-15)
 
 
 # --- options --------------------------------------------------------------------------------------------------------

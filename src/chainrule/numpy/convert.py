@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar, cast
 
 import numpy as np
 
 from chainrule.errors import ShapeError, message
 from chainrule.ir.op import Traced
 from chainrule.ops import arithmetic, movement
-from chainrule.types import dtype_of, shape_of, supported
+from chainrule.types import dtype_of, shape_of, supported, type_of
 from chainrule.where import user_location
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+NUMPY_NUMBERS: Final[dict[type, Any]] = {float: np.float64, int: np.int64, bool: np.bool_}
+"""NumPy's numbers for Python's."""
 
 
 def as_array(x: Any, dtype: Any = None) -> Any:
@@ -46,13 +49,27 @@ def _stacked(x: Any) -> Any:
     return movement.concatenate(*[movement.reshape(part, shape=shape) for part in parts], axis=0)
 
 
+def strong(out: Any) -> Any:
+    """The result of a function of NumPy's: never a weak Python scalar, as that of an operator may be."""
+    if isinstance(out, Traced):
+        if type(getattr(out, "value", None)) is np.ndarray:  # what it nearly always is, at no cost
+            return out
+        found = type_of(out)
+        return arithmetic.cast(out, dtype=found.dtype.name) if found.weak else out
+    kind = cast(Any, type(out))
+    return NUMPY_NUMBERS[kind](out) if kind in NUMPY_NUMBERS else out
+
+
 def composition(numpy: Callable[..., Any]) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Decorates what one of NumPy's functions is on traced arrays, or lists of them; on plain ones it is NumPy's."""
 
     def decorate(traced: Callable[P, R]) -> Callable[P, R]:
         @wraps(traced)
         def function(*args: P.args, **kwargs: P.kwargs) -> R:
-            return (traced if holds_traced(*args, *kwargs.values()) else numpy)(*args, **kwargs)
+            if not holds_traced(*args, *kwargs.values()):
+                return numpy(*args, **kwargs)
+            out: Any = traced(*args, **kwargs)
+            return strong(out) if isinstance(out, Traced) else out
 
         return function
 

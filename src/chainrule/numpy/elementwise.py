@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import wraps
-from typing import Any, Final, ParamSpec
+from typing import Any, Final
 
 import numpy as np
 
 from chainrule.errors import DTypeError, message
 from chainrule.ir.op import Op, Traced
 from chainrule.numpy import ufuncs
+from chainrule.numpy.convert import composition, strong
 from chainrule.numpy.ufuncs import *  # noqa: F403 (this module is where all of them are found)
-from chainrule.numpy.ufuncs import operand, strong
+from chainrule.numpy.ufuncs import operand
 from chainrule.ops import arithmetic as ops
 from chainrule.ops import exponential, special, trigonometric
 from chainrule.ops.movement import zeros
@@ -61,26 +61,8 @@ __all__: list[str] = [
 ]
 __all__ += ufuncs.__all__
 
-Arguments = ParamSpec("Arguments")
-Function = Callable[Arguments, Any]
-
 DEGREES: Final = 180 / math.pi
 RADIANS: Final = math.pi / 180
-
-
-def composition(numpy: Callable[..., Any]) -> Callable[[Function[Arguments]], Function[Arguments]]:
-    """Decorates what one of NumPy's functions is on traced arrays; on plain ones it is NumPy's own."""
-
-    def decorate(traced: Function[Arguments]) -> Function[Arguments]:
-        @wraps(traced)
-        def function(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Any:
-            if any(isinstance(x, Traced) for x in (*args, *kwargs.values())):
-                return strong(traced(*args, **kwargs))
-            return numpy(*args, **kwargs)
-
-        return function
-
-    return decorate
 
 
 def special_function(op: Op) -> Callable[..., Any]:
@@ -144,13 +126,14 @@ conj = conjugate
 @composition(np.real)
 def real(val: Any) -> Any:
     """x, whose elements are real."""
-    return val
+    return operand(val)
 
 
 @composition(np.imag)
 def imag(val: Any) -> Any:
     """Zeros: the elements are real."""
-    return zeros(type_of(val), val)
+    x = operand(val)
+    return zeros(type_of(x), x)
 
 
 # --- choosing ---------------------------------------------------------------------------------------------------------
@@ -215,6 +198,7 @@ def heaviside(x: Any, y: Any, /) -> Any:
 @composition(np.nan_to_num)
 def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
     """x with NaN replaced by a number, infinities by the largest and smallest numbers unless others are given."""
+    x = operand(x)
     if not _is_float(x):
         return +x
     limits = np.finfo(dtype_of(x))
@@ -230,6 +214,7 @@ def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, ne
 @composition(np.round)
 def round(a: Any, decimals: int = 0) -> Any:
     """x rounded to a number of decimals, of two equally near the even one; integers to tens where it is negative."""
+    a = operand(a)
     if not _is_float(a) and dtype_of(a) != np.bool_ and decimals >= 0:
         return +a
     if decimals == 0:
@@ -246,7 +231,7 @@ around = round
 @composition(np.fix)
 def fix(x: Any, /) -> Any:
     """x without what is behind the point."""
-    return ops.trunc(x)
+    return ops.trunc(operand(x))
 
 
 @composition(np.divmod)
@@ -296,7 +281,7 @@ rad2deg, deg2rad = degrees, radians
 @composition(np.sinc)
 def sinc(x: Any) -> Any:
     """sin(pi x) / (pi x), 1 at x = 0."""
-    return trigonometric.sinc(x, order=0)
+    return trigonometric.sinc(operand(x), order=0)
 
 
 # --- comparison -------------------------------------------------------------------------------------------------------
@@ -315,13 +300,13 @@ def isclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool 
 @composition(np.isposinf)
 def isposinf(x: Any) -> Any:
     """Whether x is infinity."""
-    return ops.equal(x, math.inf)
+    return ops.equal(operand(x), math.inf)
 
 
 @composition(np.isneginf)
 def isneginf(x: Any) -> Any:
     """Whether x is minus infinity."""
-    return ops.equal(x, -math.inf)
+    return ops.equal(operand(x), -math.inf)
 
 
 # --- what NumPy does not have -----------------------------------------------------------------------------------------

@@ -6,15 +6,15 @@ Each takes what NumPy's takes (lists and numbers too), has NumPy's dtypes and, o
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
 
 from chainrule.ir.op import Traced
 from chainrule.numpy import protocol
-from chainrule.numpy.convert import as_array
+from chainrule.numpy.convert import NUMPY_NUMBERS, as_array, strong
 from chainrule.ops import arithmetic, exponential, trigonometric
-from chainrule.types import dtype_of, type_of
+from chainrule.types import dtype_of
 
 __all__ = [
     "abs",
@@ -101,9 +101,6 @@ __all__ = [
 
 Function = Callable[..., Any]
 
-PYTHON: Final[dict[type, Any]] = {float: np.float64, int: np.int64, bool: np.bool_}
-"""NumPy's numbers for Python's."""
-
 KNOWN: Final[Any] = (np.ndarray, np.generic, Traced, float, int)
 OPTIONS: Final = {"dtype", "where"}
 
@@ -111,17 +108,6 @@ OPTIONS: Final = {"dtype", "where"}
 def operand(x: Any) -> Any:
     """x itself where an operation takes it, else the array that is made of it."""
     return x if isinstance(x, KNOWN) else as_array(x)
-
-
-def strong(out: Any) -> Any:
-    """The result of a function of NumPy's: never a weak Python scalar, as that of an operator may be."""
-    if isinstance(out, Traced):
-        if type(getattr(out, "value", None)) is np.ndarray:  # what it nearly always is, at no cost
-            return out
-        found = type_of(out)
-        return arithmetic.cast(out, dtype=found.dtype.name) if found.weak else out
-    kind = cast(Any, type(out))
-    return PYTHON[kind](out) if kind in PYTHON else out
 
 
 def counterpart(ufunc: np.ufunc, apply: Function, doc: str = "") -> Function:
@@ -157,7 +143,7 @@ def _with_options(ufunc: np.ufunc, inputs: tuple[Any, ...], out: Any, options: d
 
 def raised(x: Any, y: Any) -> Any:
     """x ** y, the operator; 2, 0.5 and -1 become a square, a root and a reciprocal, as in NumPy."""
-    if type(y) in PYTHON and dtype_of(x).kind == "f":
+    if type(y) in NUMPY_NUMBERS and dtype_of(x).kind == "f":
         if y == 2:
             return arithmetic.square(x)
         if y == 0.5:
