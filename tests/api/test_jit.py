@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule import nn
 from chainrule.errors import DTypeError, OutOfRangeError, OwnershipError, PrecisionWarning, ShapeError, StagingError
 
 
@@ -128,6 +129,22 @@ def test_a_captured_tracer_is_differentiated() -> None:
     np.testing.assert_allclose(cr.grad(f)(np.arange(3.0)), 2 * np.arange(3.0))
     inner = cr.jit(lambda x: x * 2.0)
     assert cr.jit(lambda x: inner(x) + 1.0)(1.0) == 3.0
+
+
+def test_taps_and_layers_inside_are_seen_whatever_was_staged_before() -> None:
+    model, x, y = nn.MLP([3, 4, 2], rng=0), np.ones((5, 3), np.float32), np.zeros(5, np.int64)
+    staged = cr.jit(lambda model, x: model(x))
+    wanted = cr.value_and_grad(lambda m: nn.cross_entropy(m(x), y), taps=True)(model)[2]
+    for _ in range(2):
+        found = cr.value_and_grad(lambda m: nn.cross_entropy(staged(m, x), y), taps=True)(model)[2]
+        assert found.keys() == wanted.keys()
+        for name, ct in wanted.items():
+            np.testing.assert_array_equal(found[name], ct)
+        staged(model, x)
+
+
+def test_a_staged_function_prints_as_what_it_was_made_from() -> None:
+    assert repr(cr.jit(np.sum)) == "jit(sum)"
 
 
 # --- donation ---------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Generic, ParamSpec, TypeVar
+from typing import Any, Final, Generic, ParamSpec, TypeVar, overload
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from chainrule.trace import entered, stage
 from chainrule.transform.simplify import simplify
 from chainrule.tree import Structure, flatten, unflatten
 from chainrule.types import Type, type_of
-from chainrule.where import user_location
+from chainrule.where import layer_observer, taps_wanted, user_location
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -83,6 +83,8 @@ class Jitted(Generic[P, R]):
         self.compiles = 0
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        if taps_wanted() or layer_observer() is not None:  # who looks inside sees the function, not a graph of it
+            return self._function(*args, **kwargs)
         call = take_apart(self._parameters, self._static, args, kwargs)
         special = self._specialised(call)
         if any(isinstance(x, Traced) for x in (*call.arrays, *special.captured)):
@@ -98,6 +100,9 @@ class Jitted(Generic[P, R]):
         """As a method: bound to the instance, which is the first argument."""
         return self if instance is None else functools.partial(self, instance)
 
+    def __repr__(self) -> str:
+        return f"jit({getattr(self._function, '__qualname__', repr(self._function))})"
+
     def graph(self, *args: P.args, **kwargs: P.kwargs) -> Graph:
         """The graph that is run for these arguments."""
         return self._specialised(take_apart(self._parameters, self._static, args, kwargs)).graph
@@ -108,7 +113,7 @@ class Jitted(Generic[P, R]):
         inputs = [*call.arrays, *special.captured]
         check_donated(call.arrays, special)
         outs = special.executable(inputs)
-        written = dict((out, place) for place, out in special.donated)
+        written = {out: place for place, out in special.donated}
         given = give((out for i, out in enumerate(outs) if i not in written), held=inputs)
         kept = iter(given)
         results: list[Any] = [None if i in written else next(kept) for i in range(len(outs))]
@@ -158,17 +163,27 @@ class Jitted(Generic[P, R]):
         free = [place for place, leaf in enumerate(call.places) if leaf in given_up]
         pairs: list[tuple[int, int]] = []
         for i, out in enumerate(graph.outputs):
-            place = next((p for p in free if call.types[p] == out.type and isinstance(call.arrays[p], np.ndarray)), None)
+            place = next(
+                (p for p in free if call.types[p] == out.type and isinstance(call.arrays[p], np.ndarray)), None
+            )
             if place is not None:
                 free.remove(place)
                 pairs.append((place, i))
         return tuple(pairs)
 
 
+@overload
 def jit(
-    function: Callable[P, R] | None = None,
+    function: Callable[P, R], *, donate: int | Sequence[int] = (), static_argnames: str | Sequence[str] = ()
+) -> Jitted[P, R]: ...
+@overload
+def jit(
+    function: None = None, *, donate: int | Sequence[int] = (), static_argnames: str | Sequence[str] = ()
+) -> Callable[[Callable[P, R]], Jitted[P, R]]: ...
+def jit(
+    function: Callable[..., Any] | None = None,
     *,
-    donate: int | tuple[int, ...] = (),
+    donate: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
 ) -> Any:
     """The function, staged: traced once for each combination of types, then run as a graph.
@@ -209,7 +224,9 @@ def graph(function: Callable[P, Any], *, static_argnames: str | Sequence[str] = 
     return run
 
 
-def take_apart(parameters: tuple[str, ...], static: frozenset[str], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+def take_apart(
+    parameters: tuple[str, ...], static: frozenset[str], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Call:
     """The arguments as traced leaves and a key of the rest."""
     fixed = tuple(
         _Static(x, parameters[i]) if i < len(parameters) and parameters[i] in static else x for i, x in enumerate(args)
@@ -247,7 +264,9 @@ def check_donated(arrays: list[Any], special: Specialised) -> None:
     for place, _ in special.donated:
         mine = arrays[place]
         if not mine.flags.writeable:
-            raise OwnershipError(message("a donated array that is writable", "a read-only one", user_location(), "x.copy()"))
+            raise OwnershipError(
+                message("a donated array that is writable", "a read-only one", user_location(), "x.copy()")
+            )
         others = (*arrays[:place], *arrays[place + 1 :], *special.captured)
         if any(isinstance(other, np.ndarray) and np.may_share_memory(mine, other) for other in others):
             hint = "passing a copy, or not donating it"
