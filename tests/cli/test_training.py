@@ -87,7 +87,7 @@ def test_every_option_has_its_effect(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert saved.seed == 9
     assert saved.notes["batch_size"] == 256
     assert saved.notes["optimizer"].startswith("sgd(cosine(0.05, 6, 0.0), momentum=0.9, nesterov=True)")
-    assert "trained   1 epochs, 6 steps" in capsys.readouterr().out
+    assert "trained   1 epoch, 6 steps" in capsys.readouterr().out
 
 
 def test_hidden_none_is_logistic_regression(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
@@ -169,7 +169,7 @@ def test_mnist_in_one_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cap
     assert main(["train", "mnist", "--data", str(MNIST)]) == 0
     output = capsys.readouterr().out
     assert "784-100-10, relu, 79,510 parameters of float32" in output
-    assert "trained   1 epochs, 938 steps" in output
+    assert "trained   1 epoch, 938 steps" in output
     assert "(10000 digits not trained on)" in output
     assert accuracy(output) > 90
     saved = Path("runs/mnist")

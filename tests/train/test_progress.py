@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import builtins
 import io
+import os
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 
@@ -33,7 +34,7 @@ def without_tqdm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(builtins, "__import__", refuse)
 
 
-def show(progress: Any, stream: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> Any:
+def show(progress: Any, stream: TextIO, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The display that was chosen, after two epochs of three steps."""
     monkeypatch.setattr(sys, "stderr", stream)
     display = show_progress(progress, epochs=2, steps=3)
@@ -59,6 +60,19 @@ def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     last = stream.getvalue().rstrip().rpartition("\r")[2]
     assert last.startswith("epoch 2/2 100% |")
     assert last.endswith("loss 0.5, accuracy 75.0% (87.5%)")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals to open")
+def test_a_bar_on_a_terminal_without_a_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("tqdm")
+    screen, keyboard = os.openpty()
+    with open(keyboard, "w") as terminal:
+        assert os.get_terminal_size(keyboard).columns == 0
+        show("auto", terminal, monkeypatch)
+        text = os.read(screen, 10_000).decode()
+    os.close(screen)
+    last = text.rstrip().rpartition("\r")[2]
+    assert last.startswith("epoch 2/2 100% |") and len(last) <= 80
 
 
 def test_true_is_a_bar_wherever_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

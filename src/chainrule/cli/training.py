@@ -17,6 +17,7 @@ from chainrule import data, nn, optim, train
 from chainrule.cli.texts import without_place
 from chainrule.cli.threads import limit_threads
 from chainrule.errors import MissingExtraError
+from chainrule.train.history import counted
 from chainrule.train.problem import parameter_count
 from chainrule.train.saved import check_place
 
@@ -122,7 +123,8 @@ def _report(run: train.Run, scores: train.Scores, rows: int, started: float) -> 
     """Prints accuracy and times. Start-up is the processor's time until training began: imports, data, weights."""
     seconds = sum(run.history.seconds)
     each = seconds / len(run.history)
-    print(f"trained   {len(run.history)} epochs, {run.history.steps} steps{f', {run.stopped}' if run.stopped else ''}")
+    size = f"{counted(len(run.history), 'epoch')}, {counted(run.history.steps, 'step')}"
+    print(f"trained   {size}{f', {run.stopped}' if run.stopped else ''}")
     print(f"test accuracy {100 * (scores.accuracy or 0.0):.2f} %  ({rows} digits not trained on)")
     print(f"time      {seconds:.2f} s training, {each:.3f} s an epoch; {started:.2f} s start-up")
 

@@ -103,7 +103,8 @@ class Run:
         seconds = sum(self.history.seconds)
         ended = f", {self.stopped}" if self.stopped else ""
         last = f", last {self.history[-1]}" if self.history else ""
-        return f"Run({len(self.history)} epochs, {self.history.steps} steps, {seconds:.2f} s{ended}{last})"
+        size = f"{counted(len(self.history), 'epoch')}, {counted(self.history.steps, 'step')}"
+        return f"Run({size}, {seconds:.2f} s{ended}{last})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,3 +133,8 @@ class Totals:
     def scores(self) -> Scores:
         """The means."""
         return Scores(self.loss / self.rows, self.right / self.labels if self.labels else None)
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things in words: 1 epoch, 2 epochs."""
+    return f"{number} {what}{'' if number == 1 else 's'}"

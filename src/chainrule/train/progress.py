@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from abc import ABC, abstractmethod
 from typing import Any, Literal, TypeAlias
@@ -10,6 +11,7 @@ from chainrule.errors import MissingExtraError, OptionError, message
 from chainrule.train.history import Epoch, Scores
 from chainrule.where import user_location
 
+_UNSAID = {"ncols": 80, "nrows": 24}  # the size of a terminal that says it has none: tqdm would draw nothing
 _FORMAT = "{desc} {percentage:3.0f}% |{bar}| {elapsed} < {remaining}{postfix}"
 
 Choice: TypeAlias = bool | Literal["auto"]
@@ -62,7 +64,8 @@ class Bar(Progress):
         self.validation = ""
         # Without the thread that tqdm has for bars which seldom move: a fork would lose it.
         quiet = type("Bar", (tqdm,), {"monitor_interval": 0})
-        self.bar = quiet(total=epochs * steps, bar_format=_FORMAT, dynamic_ncols=True, leave=True)
+        size = {"dynamic_ncols": True} if _columns() != 0 else _UNSAID
+        self.bar = quiet(total=epochs * steps, bar_format=_FORMAT, leave=True, **size)
 
     def advance(self, epoch: int, steps: int, scores: Scores) -> None:
         self.bar.set_description_str(f"epoch {epoch}/{self.epochs}", refresh=False)
@@ -105,6 +108,14 @@ def find_tqdm(notebook: bool) -> Any:
         return None
     widgets = notebook and getattr(tqdm.notebook, "IProgress", None) is not None
     return tqdm.notebook.tqdm if widgets else tqdm.tqdm
+
+
+def _columns() -> int | None:
+    """The width that the terminal gives as its own; None where there is no terminal."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns
+    except OSError:
+        return None
 
 
 def _in_notebook() -> bool:
