@@ -168,7 +168,7 @@ class Tracer(Handle):
         return protocol.namespace()
 
     def __getattr__(self, name: str) -> Any:
-        if name not in protocol.METHODS and not name.startswith("__") and is_draft(self):
+        if name not in protocol.COMPUTED and not name.startswith("__") and is_draft(self):
             return getattr(self.value, name)
         return protocol.method(self, name)
 
@@ -273,6 +273,18 @@ class Tracer(Handle):
 
     __rxor__ = __xor__
 
+    def __lshift__(self, other: Any) -> Any:
+        return ops.left_shift(self, operand(other))
+
+    def __rlshift__(self, other: Any) -> Any:
+        return ops.left_shift(operand(other), self)
+
+    def __rshift__(self, other: Any) -> Any:
+        return ops.right_shift(self, operand(other))
+
+    def __rrshift__(self, other: Any) -> Any:
+        return ops.right_shift(operand(other), self)
+
 
 def _in_place(name: str) -> Callable[[Tracer, Any], Tracer]:
     """`x += y` and its like: the handle, and every view of it, moves on; the dtype stays."""
@@ -287,7 +299,7 @@ def _in_place(name: str) -> Callable[[Tracer, Any], Tracer]:
     return update
 
 
-for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor"):
+for _name in "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift".split():
     setattr(Tracer, f"__i{_name}__", _in_place(_name))
 
 

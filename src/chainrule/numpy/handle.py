@@ -55,6 +55,14 @@ class Handle(Traced):
         return self.type.size
 
     @property
+    def nbytes(self) -> int:
+        return self.type.nbytes
+
+    @property
+    def itemsize(self) -> int:
+        return self.dtype.itemsize
+
+    @property
     def staged(self) -> bool:
         """Whether no numbers are known, here or below."""
         value = self.value

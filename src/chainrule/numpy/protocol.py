@@ -25,6 +25,8 @@ _METHODS = """
     choose clip put round repeat diagonal trace nonzero compress searchsorted ptp conj conjugate
 """
 METHODS = frozenset(_METHODS.split())
+ATTRIBUTES = {"mT": "matrix_transpose", "real": "real", "imag": "imag"}
+COMPUTED = METHODS | ATTRIBUTES.keys()
 REDUCTIONS = {
     "add": "sum",
     "multiply": "prod",
@@ -134,9 +136,11 @@ def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
 
 
 def method(x: Any, name: str) -> Any:
-    """The method `name` of a traced array, which is the function of that name."""
+    """The method `name` of a traced array, which is the function of that name; or an attribute that is computed."""
     if name in METHODS:
         return partial(getattr(namespace(), name), x)
+    if name in ATTRIBUTES:
+        return getattr(namespace(), ATTRIBUTES[name])(x)
     if name.startswith("__"):  # NumPy and Python ask for many that nobody has
         raise AttributeError(name)
     hint = f"cr.value(x).{name} for its numbers" if hasattr(np.ndarray, name) else ""
@@ -160,7 +164,8 @@ def _check_arguments(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any
     except TypeError as error:
         names = ", ".join(signature.parameters)
         expected = f"the arguments that cr.numpy.{function.__name__} takes on traced arrays ({names})"
-        raise TraceError(message(expected, str(error).removeprefix("got "), user_location())) from None
+        got, hint = str(error).removeprefix("got "), f"cr.numpy.{function.__name__} with these"
+        raise TraceError(message(expected, got, user_location(), hint)) from None
 
 
 def _name(function: Any) -> str:
