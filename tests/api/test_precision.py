@@ -72,3 +72,4 @@ def test_what_is_meant_is_not_warned_of(f: Any) -> None:
 def test_float64_alone_is_no_loss() -> None:
     model = nn.MLP([3, 5, 2], rng=0, dtype=np.float64)
     assert cr.jit(model)(DOUBLE).dtype == np.float64
+    assert cr.jit(lambda x: x * np.float32(0.5))(DOUBLE).dtype == np.float64

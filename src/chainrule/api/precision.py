@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 
 from chainrule.errors import PrecisionWarning
-from chainrule.ir.graph import Graph, Node
+from chainrule.ir.graph import CONSTANT, ArrayRef, Graph, Node, Value
 from chainrule.ir.kinds import Runs
 from chainrule.ops.arithmetic import cast
 from chainrule.types import FLOAT32, FLOAT64
@@ -33,6 +33,12 @@ def _first_mixed(graph: Graph) -> Node | None:
             pending += bodies
             if isinstance(node.op.lowering, Runs) or node.op is cast:
                 continue
-            if any(t.dtype == FLOAT64 for t in node.types) and any(v.dtype == FLOAT32 for v in node.inputs):
+            if any(t.dtype == FLOAT64 for t in node.types) and any(map(_is_single, node.inputs)):
                 return node
     return None
+
+
+def _is_single(value: Value) -> bool:
+    """Whether a value is of float32, a lone number of NumPy's aside: that does not make a graph one of float32."""
+    number = value.node.op is CONSTANT and not isinstance(value.node.attrs["value"], ArrayRef)
+    return value.dtype == FLOAT32 and not number
