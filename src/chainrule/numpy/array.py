@@ -299,7 +299,8 @@ def _in_place(name: str) -> Callable[[Tracer, Any], Tracer]:
     return update
 
 
-for _name in "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift".split():
+_ARITHMETIC = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul")
+for _name in (*_ARITHMETIC, "and", "or", "xor", "lshift", "rshift"):
     setattr(Tracer, f"__i{_name}__", _in_place(_name))
 
 
