@@ -70,7 +70,7 @@ def key(seed: Seed = None) -> np.ndarray[Any, np.dtype[np.int32]]:
         expected = "an int, a SeedSequence, a numpy.random.Generator or a key"
         raise DTypeError(message(expected, f"a {type(given).__name__}", user_location(), "random.key(0)"))
     if seed is not None and seed < 0:
-        raise OptionError(message("a seed of 0 or more", seed, user_location()))
+        raise OptionError(message("a seed of 0 or more", seed, user_location(), "random.key(0)"))
     return np.random.SeedSequence(seed).generate_state(2).view(np.int32)
 
 
@@ -148,7 +148,7 @@ def dropout_mask(key: Key, rate: Any, shape: Size, dtype: Any = np.float32) -> A
     Source: Srivastava et al. (2014), Dropout: a simple way to prevent neural networks from overfitting.
     """
     if not _is_a(rate, Traced) and not 0 <= rate < 1:
-        raise OptionError(message("a dropout rate of at least 0 and below 1", rate, user_location()))
+        raise OptionError(message("a dropout rate of at least 0 and below 1", rate, user_location(), "rate=0.5"))
     kept = greater_equal(random_uniform(key, shape=_shape(shape), dtype="float32"), rate)
     return cast(kept, dtype=supported(dtype).name) * (1.0 / (1.0 - rate))
 
@@ -192,7 +192,7 @@ def _shape(size: Size) -> Shape:
     given: Any = (size,) if _is_a(size, int, np.integer) else size
     shape = tuple(operator.index(n) for n in given)
     if min(shape, default=0) < 0:
-        raise ShapeError(message("lengths of 0 or more", shape, user_location()))
+        raise ShapeError(message("lengths of 0 or more", shape, user_location(), "(2, 3)"))
     return shape
 
 

@@ -91,7 +91,7 @@ def type_of(value: Any, name: str = "", hint: str = "") -> Type:
     if isinstance(value, np.ndarray):
         hint = "x.filled(value)" if isinstance(value, np.ma.MaskedArray) else "np.asarray(x)"
         raise DTypeError(message(f"a plain array{name}", f"a {kind.__name__}", user_location(), hint))
-    hint = hint or ("np.array(x)" if kind in (list, tuple) else "")
+    hint = hint or ("np.array(x)" if kind in (list, tuple) else "an array of numbers")
     raise DTypeError(message(f"an array or a number{name}", kind.__name__, user_location(), hint))
 
 

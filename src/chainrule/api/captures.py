@@ -178,7 +178,7 @@ class _Walk:
             names = names | _names(call.__code__)
         if dataclasses.is_dataclass(kind):  # a model: its parameters are read by code that is not searched
             names = names | {field.name for field in dataclasses.fields(kind)}
-        self._attributes(value, kind, names)
+        self._attributes(value, value.__class__, names)
 
     def _attributes(self, value: Any, kind: type, names: frozenset[str]) -> None:
         """The attributes of a user's object or class: its own, its classes', and those that its methods ask for."""

@@ -57,7 +57,8 @@ def scan(
         pair: Any = f(unflatten(structure, state), unflatten(rows, row))
         if not _is_pair(pair):
             got = f"a {type(pair).__name__}"
-            raise TreeError(message("a pair (carry, y) from the function of a scan", got, user_location()))
+            expected, hint = "a pair (carry, y) from the function of a scan", "return carry, None"
+            raise TreeError(message(expected, got, user_location(), hint))
         new, found = flatten(pair[0])
         _check_structure(structure, found)
         ys, outcome["ys"] = flatten(pair[1])
@@ -184,7 +185,7 @@ def _check_structure(expected: Structure, got: Structure) -> None:
 def _common_length(columns: list[Any], rows: Structure, length: int | None) -> int:
     """The length of the first axis of all xs."""
     if length is not None and (length := _whole(length, "length")) < 0:
-        raise ShapeError(message("a length of 0 or more", length, user_location()))
+        raise ShapeError(message("a length of 0 or more", length, user_location(), "length=10"))
     found = length
     for x, path in zip(columns, rows.paths(), strict=True):
         name = f"xs `{path}`" if path else "xs"
@@ -194,7 +195,7 @@ def _common_length(columns: list[Any], rows: Structure, length: int | None) -> i
             raise ShapeError(message(f"{name} with at least one axis", str(type), user_location(), hint))
         if found is not None and type.shape[0] != found:
             expected = f"{name} of length {found}, like the others or length="
-            raise ShapeError(message(expected, str(type), user_location()))
+            raise ShapeError(message(expected, str(type), user_location(), "arrays of the same length"))
         found = type.shape[0]
     if found is None:
         raise ShapeError(message("xs or length=", "neither", user_location(), "length=10"))

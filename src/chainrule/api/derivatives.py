@@ -125,7 +125,8 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     def pullback(ct: Any) -> tuple[Any, ...]:
         cts, found = flatten(ct)
         if found != structure:
-            raise TreeError(message(f"a cotangent like the result, {structure}", found, user_location()))
+            hint = "a tree of the same keys and lengths, * being an array"
+            raise TreeError(message(f"a cotangent like the result, {structure}", found, user_location(), hint))
         pairs = zip(slots, cts, outs, strict=True)
         seeds = [(slot, as_cotangent(ct, out, "cotangent")) for slot, ct, out in pairs if slot is not None]
         return recorded.gradients(seeds)[0]
@@ -253,7 +254,8 @@ def _tangent_leaves(leaves: list[Any], structure: Structure, tangents: tuple[Any
     for child, tangent in zip(structure.children, tangents, strict=True):
         found, given = ([None] * child.size, child) if tangent is None else flatten(tangent)
         if given != child:
-            raise TreeError(message(f"a tangent like its primal, {child}", given, user_location()))
+            hint = "a tree of the same keys and lengths, or None for zeros"
+            raise TreeError(message(f"a tangent like its primal, {child}", given, user_location(), hint))
         dots.extend(found)
     return [
         None if d is None else as_cotangent(d, as_differentiable(x), "tangent")

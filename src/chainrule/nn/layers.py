@@ -46,7 +46,8 @@ class Linear(Module):
         shape = (_positive(outputs, "outputs"), _positive(inputs, "inputs"))
         weight = initializer(init)(_generator(rng), shape, dtype)
         if shape_of(weight) != shape:
-            raise ShapeError(message(f"initial weights of shape {shape}", shape_of(weight), user_location()))
+            hint = "an init that returns an array of the shape it is given"
+            raise ShapeError(message(f"initial weights of shape {shape}", shape_of(weight), user_location(), hint))
         self.weight = weight
         self.bias = np.zeros(outputs, dtype) if bias else None
 

@@ -20,12 +20,14 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
     """
     shape, given = shape_of(logits), shape_of(labels)
     if not shape:
-        raise ShapeError(message("logits of shape (..., classes)", str(type_of(logits)), user_location()))
+        got, hint = str(type_of(logits)), "logits[None]"
+        raise ShapeError(message("logits of shape (..., classes)", got, user_location(), hint))
     if dtype_of(labels).kind == "f":
         _check_same_shape("probabilities", logits, labels, "integer labels")
         return -cnp.mean(cnp.sum(labels * log_softmax(logits), axis=-1))
     if dtype_of(labels).kind not in "iu":
-        raise DTypeError(message("integer labels or probabilities", str(type_of(labels)), user_location()))
+        got, hint = str(type_of(labels)), "labels.astype(np.int64)"
+        raise DTypeError(message("integer labels or probabilities", got, user_location(), hint))
     if given != shape[:-1]:
         hint = "labels[..., 0]" if given == (*shape[:-1], 1) else "one integer for each row of the logits"
         if given == shape:

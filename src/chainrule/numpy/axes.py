@@ -28,8 +28,8 @@ def _axes_of(ndim: int, axis: Axis) -> tuple[int, ...]:
     given = [index(i) for i in (axis if isinstance(axis, tuple) else (axis,))]
     if not all(-ndim <= i < ndim for i in given):
         expected = f"an axis from {-ndim} to {ndim - 1}" if ndim else "no axis of a number"
-        raise ShapeError(message(expected, axis, user_location()))
+        raise ShapeError(message(expected, axis, user_location(), "axis=-1 for the last axis" if ndim else "axis=None"))
     found = tuple([i % ndim for i in given])
     if len(set(found)) != len(found):
-        raise ShapeError(message("every axis once", axis, user_location()))
+        raise ShapeError(message("every axis once", axis, user_location(), "naming each once"))
     return found

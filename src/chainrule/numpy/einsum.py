@@ -95,7 +95,7 @@ def _spelled(labels: Labels, ndim: int, formula: Formula) -> Labels:
     count = ndim - len(labels) + (Ellipsis in labels)
     if count < 0 or (count > 0 and Ellipsis not in labels):
         expected = f"{len(labels)} axes for the labels {_text(labels)} in {_show(formula)}"
-        raise ShapeError(message(expected, f"an operand with {ndim} axes", user_location()))
+        raise ShapeError(message(expected, f"an operand with {ndim} axes", user_location(), "a letter for each axis"))
     if Ellipsis not in labels:
         return labels
     place = labels.index(Ellipsis)
@@ -198,7 +198,7 @@ def _sizes(formula: Formula, inputs: Sequence[Labels], shapes: Sequence[Shape]) 
                 what = "..." if _is_spread(label) else label
                 expected = f"one length for '{what}' in {_show(formula)}"
                 got = f"{known if known != n else min(alike)} and {max(alike)} in shapes {', '.join(map(str, shapes))}"
-                raise ShapeError(message(expected, got, user_location()))
+                raise ShapeError(message(expected, got, user_location(), "another letter, or a transpose"))
             sizes[label] = n if known == 1 else known
     return sizes
 

@@ -86,7 +86,8 @@ def _fitted(value: Any, shape: Shape) -> Any:
     if found == shape:
         return value
     if len(found) > len(shape) or not all(n in (1, m) for n, m in zip(found[::-1], shape[::-1], strict=False)):
-        raise ShapeError(message(f"a value that broadcasts to {shape}", f"one of shape {found}", user_location()))
+        expected, hint = f"a value that broadcasts to {shape}", "value.reshape, or value[:, None]"
+        raise ShapeError(message(expected, f"one of shape {found}", user_location(), hint))
     return movement.broadcast_to(value, shape=shape)
 
 

@@ -64,7 +64,8 @@ def stack(arrays: Any, axis: int = 0, *, dtype: Any = None) -> Any:
     xs = [as_array(x) for x in arrays]
     shapes = {shape_of(x) for x in xs}
     if len(shapes) != 1:
-        raise ShapeError(message("arrays of one shape to stack", sorted(shapes) or "none", user_location()))
+        got, hint = sorted(shapes) or "none", "concatenate, for arrays of different lengths"
+        raise ShapeError(message("arrays of one shape to stack", got, user_location(), hint))
     shape = shapes.pop()
     place = axis_of(len(shape) + 1, axis)
     new = (*shape[:place], 1, *shape[place:])

@@ -193,7 +193,8 @@ def _together(indices: list[Any]) -> Shape:
         return np.broadcast_shapes(*(shape_of(index) for index in indices))
     except ValueError:
         got = " and ".join(str(shape_of(index)) for index in indices)
-        raise OutOfRangeError(message("indices that broadcast together", got, user_location())) from None
+        hint = "i[:, None] and j"
+        raise OutOfRangeError(message("indices that broadcast together", got, user_location(), hint)) from None
 
 
 def _integer(item: int, n: int) -> tuple[int, int, int]:
@@ -222,7 +223,7 @@ def _expanded(shape: Shape, key: Any) -> list[Any]:
     if used > ndim or len(ellipses) > 1:
         got = f"{used} indices" if used > ndim else f"{len(ellipses)} Ellipses"
         expected = f"at most {ndim} {'index' if ndim == 1 else 'indices'} and one Ellipsis"
-        raise OutOfRangeError(message(f"{expected} for an array of shape {shape}", got, user_location()))
+        raise OutOfRangeError(message(f"{expected} for an array of shape {shape}", got, user_location(), "x[..., i]"))
     if not ellipses:
         items.append(Ellipsis)
     found: list[Any] = []
@@ -251,7 +252,8 @@ def _canonical(item: Any) -> Any:
             return operator.index(item)
         except TypeError:
             expected = "integers, slices, None, Ellipsis or masks as an index"
-            raise DTypeError(message(expected, f"a {type(item).__name__}", user_location())) from None
+            got = f"a {type(item).__name__}"
+            raise DTypeError(message(expected, got, user_location(), "an int, or x.astype(np.int64)")) from None
     array = as_array(item)
     if isinstance(item, (list, tuple)) and not isinstance(array, Traced) and array.size == 0:
         array = array.astype(np.int64)
@@ -287,4 +289,5 @@ def _mask_indices(mask: Any, shape: Shape, axis: int) -> Sequence[Any]:
 def check_mask(found: Shape, wanted: Shape) -> None:
     """Raises where a mask has not the shape of the axes that it chooses from."""
     if found != wanted:
-        raise OutOfRangeError(message(f"a mask of shape {wanted}", found, user_location()))
+        hint = "a comparison of the array itself, such as x > 0"
+        raise OutOfRangeError(message(f"a mask of shape {wanted}", found, user_location(), hint))

@@ -77,7 +77,8 @@ def resolve_shape(count: int, new: Any) -> Shape:
     unknown = given.count(-1)
     fits = known == count if not unknown else unknown == 1 and known > 0 and count % known == 0
     if not fits or any(n < -1 for n in given):
-        raise ShapeError(message(f"a shape of {count} elements", tuple(given), user_location()))
+        hint = "-1 for one of the lengths"
+        raise ShapeError(message(f"a shape of {count} elements", tuple(given), user_location(), hint))
     return tuple(count // known if n == -1 else n for n in given)
 
 
@@ -143,7 +144,7 @@ def permutation(ndim: int, axes: Any) -> tuple[int, ...]:
     """The order of axes of a transpose, canonical; None reverses them."""
     order = tuple(range(ndim))[::-1] if axes is None else axes_of(ndim, axes)
     if len(order) != ndim:
-        raise ShapeError(message(f"an order of {ndim} axes", axes, user_location()))
+        raise ShapeError(message(f"an order of {ndim} axes", axes, user_location(), f"{tuple(range(ndim))[::-1]}"))
     return order
 
 
@@ -164,7 +165,7 @@ def permute_dims(a: Any, axes: Any = None) -> Any:
 def matrix_transpose(x: Any, /) -> Any:
     """The array with its last two axes swapped."""
     if len(as_array(x).shape) < 2:
-        raise ShapeError(message("two axes at least", as_array(x).shape, user_location()))
+        raise ShapeError(message("two axes at least", as_array(x).shape, user_location(), "x[None]"))
     return swapaxes(x, -1, -2)
 
 
@@ -218,7 +219,8 @@ def squeeze(a: Any, axis: Axis = None) -> Any:
     x = as_array(a)
     gone = tuple(i for i, n in enumerate(x.shape) if n == 1) if axis is None else axes_of(len(x.shape), axis)
     if any(x.shape[i] != 1 for i in gone):
-        raise ShapeError(message("axes of length 1 to squeeze", f"axes {gone} of {x.shape}", user_location()))
+        got = f"axes {gone} of {x.shape}"
+        raise ShapeError(message("axes of length 1 to squeeze", got, user_location(), "axis=None"))
     return x[(*[0 if i in gone else slice(None) for i in range(len(x.shape))], Ellipsis)]
 
 
@@ -285,7 +287,7 @@ def broadcast_arrays(*args: Any) -> tuple[Any, ...]:
         shape = np.broadcast_shapes(*map(shape_of, arrays))
     except ValueError:
         got = " and ".join(str(shape_of(x)) for x in arrays)
-        raise ShapeError(message("shapes that broadcast", got, user_location())) from None
+        raise ShapeError(message("shapes that broadcast", got, user_location(), "x[:, None]")) from None
     return tuple(broadcast_to(x, shape) for x in arrays)
 
 

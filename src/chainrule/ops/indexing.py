@@ -62,7 +62,8 @@ def check_range(shape: Shape, indices: Sequence[Any], axes: Sequence[int]) -> No
         wrong = np.extract((np.less(index, -n)) | np.greater_equal(index, n), index)
         if wrong.size:
             valid = f"an index from {-n} to {n - 1}" if n else "no index"
-            raise OutOfRangeError(message(f"{valid} along an axis of length {n}", wrong[0], user_location()))
+            hint = "a smaller index, or -1 for the last element"
+            raise OutOfRangeError(message(f"{valid} along an axis of length {n}", wrong[0], user_location(), hint))
 
 
 INDICES = Domain(-4, 3)  # -3 to 2: the lengths of indexed axes in the cases are 3 and more

@@ -24,7 +24,7 @@ def _misfit(expected: str, got: object, hint: str = "") -> ShapeError:
 def _infer_reshape(x: Type, *, shape: Shape) -> Type:
     out = Type(shape, x.dtype)
     if out.size != x.size:
-        raise _misfit(f"a shape of {x.size} elements for {x}", shape)
+        raise _misfit(f"a shape of {x.size} elements for {x}", shape, "-1 for one of the lengths")
     return out
 
 
@@ -41,7 +41,7 @@ reshape = Op(
 
 def _infer_transpose(x: Type, *, axes: tuple[int, ...]) -> Type:
     if sorted(axes) != list(range(x.ndim)):
-        raise _misfit(f"a permutation of the {x.ndim} axes of {x}", axes)
+        raise _misfit(f"a permutation of the {x.ndim} axes of {x}", axes, f"{tuple(range(x.ndim))[::-1]}")
     return Type(tuple(x.shape[axis] for axis in axes), x.dtype)
 
 
@@ -162,7 +162,8 @@ def _infer_concatenate(*xs: Type, axis: int) -> Type:
         raise _misfit("arrays with the axis to join along", f"{', '.join(map(str, xs)) or 'nothing'} and axis {axis}")
     rests = {x.shape[:axis] + x.shape[axis + 1 :] for x in xs}
     if len(rests) > 1 or any(x.ndim != first.ndim for x in xs):
-        raise _misfit(f"arrays of the same lengths but along axis {axis}", " and ".join(map(str, xs)))
+        got, hint = " and ".join(map(str, xs)), "another axis=, or a reshape of one of them"
+        raise _misfit(f"arrays of the same lengths but along axis {axis}", got, hint)
     shape = (*first.shape[:axis], sum(x.shape[axis] for x in xs), *first.shape[axis + 1 :])
     return Type(shape, supported(np.result_type(*(x.dtype for x in xs))))
 

@@ -147,7 +147,8 @@ def weight_decay(optimizer: Optimizer, rate: float, mask: Mask | None = None, de
     """
     check("a decay rate", rate, 0)
     if optimizer.decay is not None:
-        raise OptionError(message("an optimizer without weight decay", repr(optimizer), user_location()))
+        hint = "one of the two decays"
+        raise OptionError(message("an optimizer without weight decay", repr(optimizer), user_location(), hint))
     text = f"weight_decay({optimizer.text}, {rate!r}{', decoupled=True' if decoupled else ''})"
     return dataclasses.replace(optimizer, text=text, decay=Decay(rate, mask, decoupled))
 
@@ -177,7 +178,7 @@ def check(what: str, value: Any, low: float, high: float = math.inf) -> None:
     """Raises an OptionError unless low <= value < high."""
     if isinstance(value, (bool, str)) or not hasattr(value, "__float__") or not low <= value < high:
         bound = f"from {low:g} to below {high:g}" if high < math.inf else f">= {low:g}"
-        raise OptionError(message(f"{what} {bound}", repr(value), user_location()))
+        raise OptionError(message(f"{what} {bound}", repr(value), user_location(), "a number such as 0.001"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ def sgd(
     _check_rate(learning_rate)
     check("a momentum", momentum, 0, 1)
     if nesterov and not momentum:
-        raise OptionError(message("a momentum above 0 for nesterov", repr(momentum), user_location()))
+        raise OptionError(message("a momentum above 0 for nesterov", repr(momentum), user_location(), "momentum=0.9"))
 
     def direction(g: Any, v: Any) -> tuple[Any, ...]:
         v = momentum * v + g

@@ -73,4 +73,4 @@ def warmup(steps: int, then: float | Schedule) -> Rule:
 
 def _check_steps(steps: Any) -> None:
     if not hasattr(steps, "__index__") or steps < 1:
-        raise OptionError(message("a number of steps >= 1", repr(steps), user_location()))
+        raise OptionError(message("a number of steps >= 1", repr(steps), user_location(), "steps=1000"))
