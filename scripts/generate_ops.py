@@ -20,7 +20,6 @@ from chainrule.ir.kinds import (
     Lowering,
     Multilinear,
     Partials,
-    Pullback,
     Reduce,
     Scatter,
     Tangent,
@@ -98,8 +97,6 @@ def derivative(op: Op) -> str:
             return f"tangent {code(tangent)}"
         case Body():
             return "loop"
-        case Pullback():
-            return "given with the function"
         case Zero():
             return "zero"
         case None:

@@ -83,20 +83,12 @@ class Body:
 
 
 @dataclass(frozen=True, eq=False)
-class Pullback:
-    """A custom rule: `backward(residuals, *cts)` gives the cotangents of the inputs; the node's results are
-    the function's results followed by the residuals, `results` says how many are the function's."""
-
-    backward: Rule
-
-
-@dataclass(frozen=True, eq=False)
 class Zero:
     """The derivative is zero wherever it exists (floor, sign)."""
 
 
 # None: integers, booleans
-Derivative = Partials | Linear | Multilinear | Weighted | Tangent | Body | Pullback | Zero | None
+Derivative = Partials | Linear | Multilinear | Weighted | Tangent | Body | Zero | None
 
 
 # --- lowering kinds: what a schedule needs to know --------------------------------------------------------------------

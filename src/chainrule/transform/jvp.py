@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import TraceError, message
-from chainrule.ir.kinds import Body, Linear, Multilinear, Partials, Pullback, Tangent, Weighted, Zero
+from chainrule.ir.kinds import Body, Linear, Multilinear, Partials, Tangent, Weighted, Zero
 from chainrule.ir.op import Op, Trace
 from chainrule.numpy.array import Tracer
 from chainrule.ops.arithmetic import strong_mul
@@ -18,7 +17,6 @@ from chainrule.trace import check_open, entered
 from chainrule.transform.cotangent import scale, spread
 from chainrule.transform.vjp import LOOPS, factor
 from chainrule.types import dtype_of, shape_of, type_of
-from chainrule.where import user_location
 
 
 class Forward(Trace):
@@ -71,10 +69,6 @@ def push(op: Op, primals: Sequence[Any], dots: Sequence[Any], out: Any, attrs: d
                 zeros(type_of(x), dots[places[0]]) if dot is None else dot for x, dot in zip(primals, dots, strict=True)
             )
             return tangent(filled, out, *primals, **attrs)
-        case Pullback():
-            raise TraceError(
-                message("an operation with a forward rule", f"the custom rule {op}", user_location(), "reverse mode")
-            )
         case Body() | Zero() | None:
             return None
     total = parts[0] if parts else None

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from chainrule.ir.kinds import Body, Linear, Multilinear, Partials, Pullback, Rule, Tangent, Weighted, Zero
+from chainrule.ir.kinds import Body, Linear, Multilinear, Partials, Rule, Tangent, Weighted, Zero
 from chainrule.ir.op import Op, Trace, Traced
 from chainrule.numpy.array import Tracer
 from chainrule.ops.arithmetic import strong_mul
@@ -185,8 +185,6 @@ def pull(entry: Entry, cts: list[Any]) -> list[Any]:
             found = transpose_tangent(tangent, cts, op.several, residuals, metas, out, attrs)
         case Body():
             found = LOOPS[op.name].pull(cts, residuals, metas, **attrs)
-        case Pullback(pullback):
-            found = list(pullback(cts, residuals, **attrs))
         case None | Zero():
             found = [None] * len(metas)
     return [None if meta is None or ct is None else fit(ct, *meta) for ct, meta in zip(found, metas, strict=True)]
