@@ -10,7 +10,7 @@ from typing import Any, ParamSpec
 import numpy as np
 
 from chainrule.api.arguments import argument_numbers, check_function, pair, places, sequence
-from chainrule.api.leaves import as_cotangent, as_differentiable, give, own, strip
+from chainrule.api.leaves import as_cotangent, as_differentiable, current, give, own, strip
 from chainrule.errors import DTypeError, ShapeError, TreeError, message
 from chainrule.ir.evaluate import evaluate
 from chainrule.numpy.array import Tracer
@@ -149,7 +149,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     dots = _tangent_leaves(leaves, structure, sequence(tangents, "tangents"))
     inputs = [x if dot is None else trace.input(own(x), dot) for x, dot in zip(leaves, dots, strict=True)]
     with trace:
-        out = f(*unflatten(structure, inputs))
+        out = current(f(*unflatten(structure, inputs)))
     outs, structure = flatten(out)
     values = [strip(x, trace) for x in outs]
     found = [x.extra if isinstance(x, Tracer) and x.owner is trace else None for x in outs]
@@ -201,7 +201,7 @@ def _record(tape: Tape, f: Callable[..., Any], arguments: tuple[Any, ...]) -> Re
             inputs.append(leaf)
             slots.append(None)
     with tape:
-        out = f(*unflatten(structure, inputs))
+        out = current(f(*unflatten(structure, inputs)))
     return Recorded(tape, leaves, slots, structure, out)
 
 

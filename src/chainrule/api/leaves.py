@@ -12,7 +12,7 @@ from chainrule.ir.op import Trace, Traced, tracing
 from chainrule.numpy.array import Tracer
 from chainrule.numpy.draft import settled
 from chainrule.trace import check_open
-from chainrule.tree import LEAF, Structure
+from chainrule.tree import LEAF, Structure, flatten
 from chainrule.types import FLOATS, type_of
 from chainrule.where import user_location
 
@@ -24,6 +24,14 @@ def own(x: Any) -> Any:
     if isinstance(x, np.ndarray):
         return x.copy() if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
     return x
+
+
+def current(tree: Any) -> Any:
+    """What a function returned, its views read again while their trace still records: their arrays may have changed."""
+    for leaf in flatten(tree)[0]:
+        if isinstance(leaf, Traced):
+            leaf.refresh()
+    return tree
 
 
 def strip(x: Any, trace: Trace) -> Any:
