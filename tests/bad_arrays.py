@@ -18,16 +18,16 @@ ARRAY = (
     "cr.numpy.zeros in place of numpy's (`import chainrule.numpy as np`), or cr.value(x) for its numbers"
 )
 NUMBER = (
-    "expected no {}() of a traced array, got {} {{here}}; try a function of cr.numpy, y made by cr.numpy.zeros to assign "
-    "to y[i], or cr.value(x) for its number"
+    "expected no {}() of a traced array, got {} {{here}}; try a function of cr.numpy, y made by cr.numpy.zeros to "
+    "assign to y[i], or cr.value(x) for its number"
 )
 BRANCH = (
-    "expected no Python branch on a staged value, got bool {here}; try cr.numpy.where, cr.scan, or static_argnames= for "
-    "an option"
+    "expected no Python branch on a staged value, got bool {here}; try cr.numpy.where, cr.scan, or static_argnames= "
+    "for an option"
 )
 INDEX = "expected no Python index on a staged value, got i64 {here}; try cr.numpy.take(x, i), or static_argnames="
 
-# --- shapes, axes, indices ------------------------------------------------------------------------------------------------
+# --- shapes, axes, indices --------------------------------------------------------------------------------------------
 
 
 @TABLE.traced(
@@ -40,7 +40,9 @@ def addition(x: Any) -> Any:
     return np.sum(y + ONES_4)  # wrong
 
 
-@TABLE.traced(ShapeError, "expected equal lengths along ... in x @ y, got f64[3] @ f64[4,2] {here}; try a transpose ...")
+@TABLE.traced(
+    ShapeError, "expected equal lengths along ... in x @ y, got f64[3] @ f64[4,2] {here}; try a transpose ..."
+)
 def matrix_product(x: Any) -> Any:
     return np.sum(x @ np.ones((4, 2)))  # wrong
 
@@ -50,7 +52,9 @@ def reshape(x: Any) -> Any:
     return x.reshape(2, 2).sum()  # wrong
 
 
-@TABLE.traced(ShapeError, "expected arrays of the same lengths but along axis 0, got f64[3] and f64[3,3] {here}; try ...")
+@TABLE.traced(
+    ShapeError, "expected arrays of the same lengths but along axis 0, got f64[3] and f64[3,3] {here}; try ..."
+)
 def concatenate(x: Any) -> Any:
     return np.concatenate([x, SQUARE]).sum()  # wrong
 
@@ -107,7 +111,9 @@ def assignment(x: Any) -> Any:
     return y.sum()
 
 
-@TABLE.traced(ShapeError, "expected at least one element to take the max of, got f64[0] along [0] {here}; try initial=...")
+@TABLE.traced(
+    ShapeError, "expected at least one element to take the max of, got f64[0] along [0] {here}; try initial=..."
+)
 def maximum_of_nothing(x: Any) -> Any:
     return x[:0].max()  # wrong
 
@@ -119,7 +125,7 @@ def assignment_to_a_view(x: Any) -> Any:
     return y.sum()
 
 
-# --- Python and NumPy ask for numbers -------------------------------------------------------------------------------------
+# --- Python and NumPy ask for numbers ---------------------------------------------------------------------------------
 
 
 @TABLE.traced(TraceError, ARRAY.format("f64"))
@@ -167,7 +173,9 @@ def draw_of_a_traced_mean(x: Any) -> Any:
     return np.random.default_rng(0).normal(x[0])  # wrong
 
 
-@TABLE.traced(TraceError, "expected a plain array or number, got a traced i64[3] {here}; try cr.numpy.take(a, i, axis=0)...")
+@TABLE.traced(
+    TraceError, "expected a plain array or number, got a traced i64[3] {here}; try cr.numpy.take(a, i, axis=0)..."
+)
 def plain_array_at_traced_indices(x: Any) -> Any:
     return PLAIN[x.astype(int) - 1].sum() * x[0]  # wrong
 
@@ -204,7 +212,7 @@ def rounded(x: Any) -> Any:
 
 @TABLE.traced(TraceError, NUMBER.format("float", "f64"))
 def percent_format(x: Any) -> Any:
-    return x[0], "%f" % x[1]  # wrong
+    return x[0], "%f" % x[1]  # noqa: UP031 # wrong
 
 
 @TABLE.traced(TraceError, "expected no hash of a traced array, got f64 {here}; try a key that is a number or a string")
@@ -222,7 +230,9 @@ def branch_on_several(x: Any) -> Any:
     return x[0] if x > 0 else x[1]  # wrong
 
 
-@TABLE.traced(AttributeError, "expected an attribute of a traced array, got `tobytes` {here}; try cr.value(x).tobytes ...")
+@TABLE.traced(
+    AttributeError, "expected an attribute of a traced array, got `tobytes` {here}; try cr.value(x).tobytes ..."
+)
 def attribute_of_plain_arrays(x: Any) -> Any:
     return x.tobytes()  # wrong
 
@@ -233,20 +243,22 @@ def function_without_counterpart(x: Any) -> Any:
 
 
 @TABLE.traced(
-    TraceError, "expected a function that chainrule can differentiate, got the ufunc <lambda> (vectorized) {here}; try ..."
+    TraceError,
+    "expected a function that chainrule can differentiate, got the ufunc <lambda> (vectorized) {here}; try ...",
 )
 def ufunc_of_python(x: Any) -> Any:
     return np.frompyfunc(lambda a: 2 * a, 1, 1)(x).sum()  # wrong
 
 
 @TABLE.traced(
-    TraceError, "expected the arguments that cr.numpy.stack takes ..., got an unexpected keyword argument 'casting' {here}..."
+    TraceError,
+    "expected the arguments that cr.numpy.stack takes ..., got an unexpected keyword argument 'casting' {here}...",
 )
 def argument_that_is_not_taken(x: Any) -> Any:
     return np.stack([x, x], casting="no").sum()  # wrong
 
 
-# --- branches on staged values ----------------------------------------------------------------------------------------------
+# --- branches on staged values ----------------------------------------------------------------------------------------
 
 
 @TABLE.traced(StagingError, BRANCH, STAGED)

@@ -1,4 +1,4 @@
-"""Bad input inside traced functions: plain arrays as targets, dtypes, random draws, exceptions, values kept too long."""
+"""Bad input inside traced functions: plain arrays as targets, dtypes, random draws, exceptions, escaped values."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ ASSIGNED = (
     "assign to y[i], or cr.value(x) for its number"
 )
 DRAW = (
-    "expected no draw from a random generator while staging (it would become a constant), got a random state that moved "
-    "on {here}; try cr.random.uniform(key, ...) with the key as an argument, or draw outside and pass the numbers"
+    "expected no draw from a random generator while staging (it would become a constant), got a random state that "
+    "moved on {here}; try cr.random.uniform(key, ...) with the key as an argument, or draw outside and pass the numbers"
 )
 DTYPES = "expected one of the dtypes float32, float64, int32, int64, uint8, bool, got {} {{here}}; try {}"
 ESCAPED = (
@@ -28,7 +28,7 @@ ESCAPED = (
 )
 DRAWN = {name: call for name, call in STAGED.items() if name != "gradient of staged"}
 
-# --- plain arrays as targets: PLAIN and SQUARE keep their numbers ----------------------------------------------------------
+# --- plain arrays as targets: PLAIN and SQUARE keep their numbers -----------------------------------------------------
 
 
 @TABLE.traced(TraceError, ASSIGNED)
@@ -43,13 +43,17 @@ def element_added_to(x: Any) -> Any:
     return PLAIN.sum()
 
 
-@TABLE.traced(TraceError, "expected a plain array or number, got a traced f64[3] {here}; try ...cr.numpy.zeros in place ...")
+@TABLE.traced(
+    TraceError, "expected a plain array or number, got a traced f64[3] {here}; try ...cr.numpy.zeros in place ..."
+)
 def slice_(x: Any) -> Any:
     PLAIN[:] = x  # wrong
     return PLAIN.sum()
 
 
-@TABLE.traced(TraceError, "expected a plain array or number, got a traced f64[2] {here}; try ...cr.numpy.zeros in place ...")
+@TABLE.traced(
+    TraceError, "expected a plain array or number, got a traced f64[2] {here}; try ...cr.numpy.zeros in place ..."
+)
 def list_of_places(x: Any) -> Any:
     PLAIN[[0, 1]] = x[:2]  # wrong
     return PLAIN.sum()
@@ -109,7 +113,9 @@ def place(x: Any) -> Any:
     return PLAIN.sum()
 
 
-@TABLE.traced(TraceError, "expected a function that chainrule can differentiate, got add with where= {here}; try cr.numpy.w...")
+@TABLE.traced(
+    TraceError, "expected a function that chainrule can differentiate, got add with where= {here}; try cr.numpy.w..."
+)
 def plain_sum_where(x: Any) -> Any:
     return PLAIN.sum(where=x > 0)  # wrong
 
@@ -119,7 +125,7 @@ def plain_sum_from_a_traced_start(x: Any) -> Any:
     return PLAIN.sum(initial=x[0])  # wrong
 
 
-# --- dtypes and things that are no arrays ---------------------------------------------------------------------------------
+# --- dtypes and things that are no arrays -----------------------------------------------------------------------------
 
 
 @TABLE.traced(DTypeError, "expected an array or a number, got NoneType {here}...")
@@ -173,10 +179,10 @@ def number_too_large(x: Any) -> Any:
     return (x.astype(np.uint8) + 300).sum() * x[0]  # wrong
 
 
-# --- what would happen once, and not at every call ------------------------------------------------------------------------
+# --- what would happen once, and not at every call --------------------------------------------------------------------
 
 GENERATOR = np.random.Generator(np.random.Philox(3))
-LEGACY = np.random.RandomState(3)  # noqa: NPY002
+LEGACY = np.random.RandomState(3)
 PYTHONS = random.Random(3)
 
 
@@ -227,7 +233,7 @@ def write_to_an_array_from_outside(x: Any) -> Any:
     return (y * PLAIN).sum()
 
 
-# --- exceptions of the user's own ------------------------------------------------------------------------------------------
+# --- exceptions of the user's own -------------------------------------------------------------------------------------
 
 
 class Own(Exception):
@@ -249,7 +255,9 @@ def exit_(x: Any) -> Any:
     raise SystemExit(3)
 
 
-@TABLE.traced(RecursionError, "maximum recursion depth exceeded...", {"eager": EAGER["eager"], "staged": STAGED["staged"]})
+@TABLE.traced(
+    RecursionError, "maximum recursion depth exceeded...", {"eager": EAGER["eager"], "staged": STAGED["staged"]}
+)
 def recursion(x: Any) -> Any:
     return recursion(x + 1.0)
 
@@ -262,7 +270,7 @@ def own_error_on_the_line_of_a_refusal(x: Any) -> Any:
         raise ValueError("my own complaint") from None
 
 
-# --- traced values kept beyond their call -----------------------------------------------------------------------------------
+# --- traced values kept beyond their call -----------------------------------------------------------------------------
 
 
 def kept_by(derive: Any, given: Given) -> Any:

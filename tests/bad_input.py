@@ -8,6 +8,8 @@ test_bad_input.py; what holds after one row in particular stands beside it.
 from __future__ import annotations
 
 import bad_arrays
+import bad_calls
 import bad_effects
+import bad_training
 
-ROWS = [*bad_arrays.TABLE.rows, *bad_effects.TABLE.rows]
+ROWS = [*bad_arrays.TABLE.rows, *bad_effects.TABLE.rows, *bad_calls.TABLE.rows, *bad_training.TABLE.rows]

@@ -17,8 +17,8 @@ from chainrule import nn
 MARK = "# wrong"  # stands on the line that the error has to name
 
 TARGET = (
-    "expected a traced array to write a traced value to, got a plain ndarray as the target of {} {{here}}; try y = y + x, "
-    "a new array, or a target made by cr.numpy.zeros"
+    "expected a traced array to write a traced value to, got a plain ndarray as the target of {} {{here}}; try y = y + "
+    "x, a new array, or a target made by cr.numpy.zeros"
 )
 
 PLAIN = np.zeros(3)
@@ -109,12 +109,16 @@ class Table:
         return add
 
     def called(
-        self, error: type[BaseException], text: str, after: Callable[[Given], Any] = lambda given: None
+        self,
+        error: type[BaseException],
+        text: str,
+        after: Callable[[Given], Any] = lambda given: None,
+        source: Callable[..., Any] | None = None,
     ) -> Callable[[Callable[[Given], Any]], Callable[[Given], Any]]:
-        """A function of what is given that fails."""
+        """A function of what is given that fails, on a line of its own or of `source`, which it calls."""
 
         def add(f: Callable[[Given], Any]) -> Callable[[Given], Any]:
-            self.rows.append(Row(f.__name__.replace("_", " ").strip(), f, f, error, text, after))
+            self.rows.append(Row(f.__name__.replace("_", " ").strip(), f, source or f, error, text, after))
             return f
 
         return add

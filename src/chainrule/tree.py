@@ -66,7 +66,7 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
         return leaves, _take_apart(tree, leaves)
     except RecursionError:
         got = f"a {type(tree).__name__} that is deeper, or holds itself"
-        raise TreeError(message("a tree of at most some hundred levels", got, user_location(), "one list")) from None
+        raise TreeError(message("a tree of at most some hundred levels", got, user_location(), "a flat list")) from None
 
 
 def unflatten(structure: Structure, leaves: Sequence[Any]) -> Any:

@@ -247,9 +247,8 @@ def _present(ct: Any, like: Any) -> Any:
 def _tangent_leaves(leaves: list[Any], structure: Structure, tangents: tuple[Any, ...]) -> list[Any]:
     """One tangent, or None, for each leaf."""
     if len(tangents) != len(structure.children):
-        raise TreeError(
-            message(f"{len(structure.children)} tangents, one for each primal", len(tangents), user_location())
-        )
+        expected, hint = f"{len(structure.children)} tangents, one for each primal", "None for a primal that stays"
+        raise TreeError(message(expected, len(tangents), user_location(), hint))
     dots: list[Any] = []
     for child, tangent in zip(structure.children, tangents, strict=True):
         found, given = ([None] * child.size, child) if tangent is None else flatten(tangent)
