@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import tomllib
 from collections.abc import Iterator
 from functools import cache
@@ -17,7 +18,7 @@ PACKAGE: Final = "chainrule"
 SOURCE: Final = ROOT / "src" / PACKAGE
 
 LEVELS: Final[tuple[tuple[str, ...], ...]] = (
-    ("_version", "errors", "config", "where", "types", "tree"),
+    ("_version", "errors", "where", "types", "tree"),
     ("ir",),
     ("ops",),
     ("numpy",),
@@ -129,6 +130,26 @@ def test_every_module_has_a_level() -> None:
     known = {name for rooms in LEVELS for name in rooms} | set(FACADES)
     homeless = sorted(name for name in modules() if room(name) not in known)
     assert not homeless, f"{homeless}: put the code into a room of LEVELS, or add the room there and to docs/design.md"
+
+
+def rows_of_design(title: str) -> list[list[str]]:
+    """Returns the cells of the table under a heading of the page on the design, without its head."""
+    page = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    lines = page.split(f"\n## {title}\n")[1].split("\n## ")[0].splitlines()
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")][1:]
+
+
+def test_the_page_on_the_design_has_the_same_levels() -> None:
+    stated = {int(number): set(re.findall(r"`(\w+)/?`", rooms)) for number, rooms, _ in rows_of_design("Levels")}
+    assert stated == {i: {name for name in rooms if name[0] != "_"} for i, rooms in enumerate(LEVELS)}
+
+
+def test_the_readers_path_is_as_long_as_the_page_says() -> None:
+    stated = {name.strip("`"): int(lines) for name, lines, _ in rows_of_design("A reader's path")}
+    assert len(stated) == 10
+    found = {name: len((SOURCE / name).read_text(encoding="utf-8").splitlines()) for name in stated}
+    wrong = {name: lines for name, lines in found.items() if abs(lines - stated[name]) > 0.1 * lines}
+    assert not wrong, f"{wrong}: write these numbers of lines into docs/design.md"
 
 
 def test_imports_go_downward() -> None:
