@@ -76,6 +76,10 @@ class PrecisionWarning(UserWarning):
     """A graph that computes in float32 goes on in float64."""
 
 
+class CaptureWarning(UserWarning):
+    """A staged function reaches so much outside itself that changes in some of it go unseen."""
+
+
 def message(expected: object, got: object, where: Where | None = None, hint: str = "") -> str:
     """The house's sentence: what was expected, what came, where, and what to do."""
     place = f" at {where}" if where else ""

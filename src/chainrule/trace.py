@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -22,13 +22,17 @@ class Recorder(Trace):
 
     What the function finds outside itself is captured. Traced values of an outer trace become further inputs of the
     graph; arrays too where the recorder `hoists`, else they are constants that are read at every call.
+
+    An array that the function writes to between two uses, or after one, is another input at each: a copy, as it was.
     """
 
     def __init__(self, hoists: bool) -> None:
         super().__init__()
         self.hoists = hoists
         self.captured: list[tuple[Any, Value]] = []
+        self.numbers: list[Any] = []
         self._constants: dict[Hashable, Value] = {}  # by id of what `captured`, or the node itself, keeps alive
+        self._states: dict[int, list[tuple[Any, Value]]] = {}  # of an array by id: copies, and what stands for them
 
     def input(self, type: Type) -> Tracer:
         """A new input of the graph."""
@@ -52,7 +56,9 @@ class Recorder(Trace):
             return self._capture((x.owner.level, id(x.value), id(x.extra)), x.clone())
         array: Any = x
         if isinstance(x, np.ndarray):
-            return self._capture(id(array), array) if self.hoists else self._constant(id(array), array)
+            return self._array(array) if self.hoists else self._constant(id(array), array)
+        if isinstance(x, np.generic):
+            self.numbers.append(array)
         type_of(x)  # says what cannot be lifted
         return Node(CONSTANT, (), {"value": x}, (type_of(x),), user_location()).results[0]
 
@@ -61,6 +67,22 @@ class Recorder(Trace):
             self._constants[key] = input_value(type_of(source), user_location())
             self.captured.append((source, self._constants[key]))
         return self._constants[key]
+
+    def _array(self, array: Any) -> Value:
+        states = self._states.setdefault(id(array), [])
+        for copy, value in states:
+            if same_bits(copy, array):
+                return value
+        value = self._capture((id(array), len(states)), array)
+        fixed = not array.flags.writeable or array.nbytes > _LARGE
+        states.append((array if fixed else array.copy(), value))
+        return value
+
+    def sources(self) -> tuple[Any, ...]:
+        """What the captured inputs are: of an array that was written to after it had been used, the copy."""
+        copies = {value: copy for states in self._states.values() for copy, value in states}
+        pairs = [(x, copies.get(value, x)) for x, value in self.captured]
+        return tuple([x if copy is x or same_bits(copy, x) else copy for x, copy in pairs])
 
     def _constant(self, key: int, array: Any) -> Value:
         if key not in self._constants:
@@ -75,6 +97,20 @@ class Staged:
 
     graph: Graph
     captured: tuple[Any, ...]
+    numbers: tuple[Any, ...]  # NumPy's scalars that became constants
+
+
+_LARGE: Final = 1 << 26
+"""Bytes of an array that no function uses as a scratch pad: no copies of such a one are made to see whether it does."""
+
+
+def same_bits(x: Any, y: Any) -> bool:
+    """Whether two arrays are alike, bit for bit."""
+    if x is y or x.shape != y.shape or x.dtype != y.dtype:
+        return x is y
+    if x.itemsize in (1, 2, 4, 8) and not x.dtype.hasobject:
+        return np.array_equal(x.view(f"u{x.itemsize}"), y.view(f"u{x.itemsize}"))
+    return bool(x.tobytes() == y.tobytes())
 
 
 def stage(function: Callable[..., Sequence[Any]], types: Sequence[Type], hoists: bool = False) -> Staged:
@@ -84,8 +120,8 @@ def stage(function: Callable[..., Sequence[Any]], types: Sequence[Type], hoists:
     given = tuple(x.value for x in inputs)
     with recorder:
         outputs = tuple(recorder.lift(settled(out)) for out in function(*inputs))
-    captured = tuple(source for source, _ in recorder.captured)
-    return Staged(Graph(given + tuple(value for _, value in recorder.captured), outputs), captured)
+    graph = Graph(given + tuple(value for _, value in recorder.captured), outputs)
+    return Staged(graph, recorder.sources(), tuple(recorder.numbers))
 
 
 def entered(values: Sequence[Any]) -> Sequence[Any]:

@@ -2,228 +2,332 @@
 
 A staged function is traced once. What it read then may be something else at the next call: arrays are read again, and
 a number, a string or a function that has changed makes the function be traced anew. `find_captures` lists the places
-that it can read from; `Captures.changed` compares them.
+that it can read from (api/places.py).
+
+The search follows code: the attributes that the functions, methods and properties of the user's ask for, of whatever
+object, are looked up in every object, class and module that they can reach, until nothing new is found. It may find
+more than is read, which costs a comparison; what code reaches in other ways than these (iterators that are held, weak
+references, other processes) it does not see.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import dis
 import functools
 import sys
-from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from types import CodeType, FunctionType, MethodType, ModuleType
-from typing import Any, Final
+import warnings
+from array import array
+from collections import ChainMap, UserDict, UserList, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from operator import itemgetter
+from types import BuiltinMethodType, CellType, CodeType, FunctionType, MappingProxyType, MethodType, ModuleType
+from typing import Any, Final, Literal, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from chainrule.api.effects import Source, source_of
+from chainrule.api.effects import source_of
+from chainrule.api.places import PLAIN, Captures, Group
+from chainrule.errors import CaptureWarning, message
 from chainrule.ir.op import Traced
+from chainrule.where import is_users
 
-_LIMIT: Final = 10_000  # places looked at; a data set held as a list of numbers is not a constant of a model
-_PLAIN: Final = (int, float, complex, bool, str, bytes, type(None), np.generic)
+_LIMIT: Final = 10_000  # objects looked at; a data set held as a list of lists is not a constant of a model
 _ENGINE: Final = tuple(f"chainrule.{room}" for room in ("ir", "ops", "trace", "transform", "numpy", "backend"))
-_OWN_MODULES: Final = frozenset({"numpy", "chainrule", *sys.stdlib_module_names})
-
-
-@dataclass(slots=True)
-class Place:
-    """Somewhere a value was found: `read()` finds what is there now."""
-
-    read: Callable[[], Any]
-    expected: Any
-
-
-@dataclass(slots=True)
-class Captures:
-    """The places that a function can read from besides its arguments."""
-
-    numbers: list[Place] = field(default_factory=list)  # compared by value
-    arrays: list[Place] = field(default_factory=list)  # read at every call
-    objects: list[Place] = field(default_factory=list)  # containers and functions: compared by identity
-    sources: list[Source] = field(default_factory=list)  # of random numbers
-
-    def changed(self) -> bool:
-        """Whether anything but the contents of arrays is not what it was."""
-        for place in self.objects:
-            if _now(place) is not place.expected:
-                return True
-        for place in self.numbers:
-            now = _now(place)
-            if now is not place.expected and (type(now) is not type(place.expected) or now != place.expected):
-                return True
-        return False
-
-    def found_arrays(self) -> list[Any]:
-        """The arrays themselves."""
-        return [place.expected for place in self.arrays]
-
-    def rebound(self) -> list[tuple[Any, Any]]:
-        """Pairs of an array that was found and what is in its place now, where that is another one.
-
-        Where names that had one array in common have different ones now, the second is no array.
-        """
-        pairs: dict[int, tuple[Any, Any]] = {}
-        for place in self.arrays:
-            now = _now(place)
-            _, new = pairs.setdefault(id(place.expected), (place.expected, now))
-            if new is not now:
-                pairs[id(place.expected)] = place.expected, _GONE
-        for place in self.arrays:
-            place.expected = pairs[id(place.expected)][1]
-        return [(old, new) for old, new in pairs.values() if new is not old]
+_GLOBALS: Final = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
+_MAKING: Final = frozenset({"__init__", "__new__", "__post_init__"})
+_WRAPPERS: Final[Any] = (UserDict, UserList, ChainMap)
+_BY_STRING: Final = frozenset({"getattr", "vars", "__dict__", "attrgetter"})  # these take attributes' names as strings
 
 
 def find_captures(function: Callable[..., Any]) -> Captures:
-    """The places that `function`, and the functions of the user's that it names, can read from."""
+    """The places that `function`, and the functions of the user's that it can reach, can read from."""
     walk = _Walk()
-    walk.visit(function)
-    while walk.pending and len(walk.seen) < _LIMIT:
-        walk.pending.pop()()
+    walk.note(function)
+    walk.run()
+    if walk.pending:
+        got = f"more than {_LIMIT:,}; a change of the others is not seen"
+        hint = "an array for a list of lists, or passing it as an argument"
+        text = message(f"a function that reaches at most {_LIMIT:,} objects outside itself", got, hint=hint)
+        warnings.warn(text, CaptureWarning, stacklevel=3)
     return walk.captures
 
 
+class _Names(NamedTuple):
+    """What a code object, with those nested in it, reads by name."""
+
+    variables: frozenset[str]
+    attributes: frozenset[str]
+    modules: frozenset[str]
+    strings: frozenset[str]  # which may be the names of attributes where something takes them by strings
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class _Space:
+    """Names and their values: the globals of a module, the attributes of an object or of a class."""
+
+    held: Mapping[str, Any]
+    always: set[str]  # looked up whether code asks for these names or not
+    counted: bool  # whether a name more may hide another: one of an object that of its class
+    found: dict[str, Any] = dataclasses.field(default_factory=dict[str, Any])
+    asked: int = -1  # how many names were asked for when it was last looked at
+
+    def group(self) -> Group:
+        """The places that were found, to be read at once."""
+        held, read = self.held, _some(self.held, self.found)
+        if self.counted:
+            return Group(lambda: (*read(), len(held)), (*read(), len(held)))
+        return Group(read, read())
+
+
+class _Slots(Mapping[str, Any]):
+    """The attributes that an object has in slots."""
+
+    def __init__(self, held: Any) -> None:
+        self._held = held
+        slots = [vars(kind).get("__slots__", ()) for kind in type(held).__mro__]
+        self._names = {name for names in slots for name in ((names,) if isinstance(names, str) else names)}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._names:
+            raise KeyError(name)
+        try:
+            return getattr(self._held, name)
+        except AttributeError:
+            raise KeyError(name) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._names if name in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
 class _Walk:
-    """The search: every object once, deepest last."""
+    """The search: every object once, and every space again for names that were not known before."""
 
     def __init__(self) -> None:
         self.captures = Captures()
-        self.pending: list[Callable[[], None]] = []
-        self.seen: dict[int, tuple[Any, frozenset[str]]] = {}  # the object, kept alive, and the names asked for
+        self.attributes: set[str] = set()
+        self.strings: set[str] = set()
+        self.by_string = False  # whether code takes attributes by strings
+        self.home = ""  # the package of the function that is searched
+        self.spaces: dict[int, _Space] = {}  # by id of what they belong to
+        self.pending: list[Any] = []
+        self.seen: dict[int, Any] = {}  # objects by id, kept alive
 
-    def place(self, read: Callable[[], Any], names: frozenset[str]) -> None:
-        """Notes what a place holds, and looks into it."""
-        try:
-            value = read()
-        except (ValueError, KeyError, IndexError, AttributeError):  # an empty cell, a global not there yet
-            return
-        if isinstance(value, _PLAIN):
-            self.captures.numbers.append(Place(read, value))
+    def run(self) -> None:
+        """Looks until nothing new is found."""
+        while self.pending and len(self.seen) < _LIMIT:
+            while self.pending and len(self.seen) < _LIMIT:
+                self.visit(self.pending.pop())
+            if self.by_string:
+                self.attributes |= self.strings
+            for space in list(self.spaces.values()):
+                if space.asked < len(self.attributes) + len(space.always):
+                    space.asked = len(self.attributes) + len(space.always)
+                    names = (self.attributes & space.held.keys()) | space.always
+                    for name in names - space.found.keys():
+                        space.found[name] = space.held[name]
+                        self.note(space.found[name])
+        self.captures.groups.extend(space.group() for space in self.spaces.values() if space.found or space.counted)
+
+    def note(self, value: Any) -> None:
+        """Takes up what a place holds."""
+        held: Any = value  # as which it is not narrowed to an array of an unknown dtype
+        if isinstance(value, np.generic):
+            self.captures.numbers[id(held)] = held
         elif isinstance(value, np.ndarray):
-            self.captures.arrays.append(Place(read, value))
-        elif not isinstance(value, Traced):
-            if not isinstance(value, ModuleType):
-                self.captures.objects.append(Place(read, value))
-            self.pending.append(lambda: self.visit(value, names))
+            self.captures.arrays[id(held)] = held
+        elif not isinstance(value, (*PLAIN, Traced)) and id(value) not in self.seen:
+            self.seen[id(value)] = value
+            self.pending.append(value)
 
-    def visit(self, value: Any, names: frozenset[str] = frozenset()) -> None:
-        """Looks into a function, container, module or object; `names` are the attributes that code asks for."""
-        _, known = self.seen.get(id(value), (value, None))
-        if known is not None and (names <= known or isinstance(value, FunctionType)):
-            return
-        self.seen[id(value)] = value, names | (known or frozenset())
+    def group(self, read: Callable[[], Sequence[Any]]) -> None:
+        """Takes up places that are read together."""
+        values = tuple(read())
+        if values:
+            self.captures.groups.append(Group(read, values))
+        self._each(*values)
+
+    def space(self, owner: Any, held: Mapping[str, Any], always: Iterable[str] = (), counted: bool = False) -> None:
+        """Takes up names and values that belong to an object."""
+        space = self.spaces.setdefault(id(owner), _Space(held, set(), counted))
+        space.always |= set(always)
+
+    def visit(self, value: Any) -> None:
+        """Looks into a function, container, module, class or object."""
         held: Any = value  # as which it is not narrowed to a container of unknown things
         match value:
             case FunctionType():
                 self._function(value)
             case MethodType():
-                self.visit(value.__func__)
-                self.pending.append(lambda: self.visit(value.__self__, _names(value.__func__.__code__)))
+                self._each(held.__func__, held.__self__)
             case functools.partial():
-                self.visit(held.func)
-                for part in (*held.args, *held.keywords.values()):
-                    self.place(lambda part=part: part, names)
-            case dict():
-                self._elements(held, held, names)
-            case list() | tuple() | deque():
-                self._elements(held, range(len(held)), names)
-            case set() | frozenset():
-                self.captures.numbers.append(Place(lambda: frozenset(held), frozenset(held)))
+                self._each(held.func, held.args, held.keywords)
+            case tuple():
+                self._each(*held)
+            case list() | deque():
+                self.group(lambda: held)
+            case dict() | MappingProxyType():
+                self.group(lambda: (*held, *held.values()))
+            case AbstractSet():
+                self.group(lambda: (frozenset(held),))
+            case bytearray() | array():
+                self.group(lambda: (bytes(held),))
+            case property() | staticmethod() | classmethod() | functools.cached_property():
+                self._each(*[getattr(held, name, None) for name in ("fget", "__func__", "func")])
+            case BuiltinMethodType():
+                self._each(held.__self__)
             case ModuleType():
-                if _is_users(value.__name__):
-                    for name in names & value.__dict__.keys():
-                        self.place(functools.partial(getattr, value, name), names)
+                if _owner(value.__name__, getattr(value, "__file__", None)) != "python":
+                    self.space(vars(value), vars(value))
             case type():
-                self._attributes(held, held, names)
+                self._class(value, made=True)
             case _:
-                source = source_of(value)
-                if source is not None:
-                    self.captures.sources.append(source)
-                else:
-                    self._object(value, names)
+                pass
+        if _module(held) != "builtins" and not isinstance(value, type):
+            self._object(held)
+
+    def _each(self, *parts: Any) -> None:
+        for part in parts:
+            self.note(part)
 
     def _function(self, function: FunctionType) -> None:
-        if not _is_users(function.__module__ or ""):
+        cells = [cell for cell in function.__closure__ or () if _is_filled(cell)]
+        self.note(vars(function).get("__wrapped__"))
+        code = function.__code__
+        owner = _owner(function.__module__, code.co_filename)
+        if owner == "python":
+            self.group(lambda: [cell.cell_contents for cell in cells])
             return
-        wrapped = getattr(function, "__wrapped__", None)
-        if wrapped is not None:
-            self.visit(wrapped)
-        names = _names(function.__code__)
-        for name in names & function.__globals__.keys():
-            self.place(functools.partial(function.__globals__.__getitem__, name), names)
-        for name in names & sys.modules.keys() - function.__globals__.keys():  # imported inside
-            self.visit(sys.modules[name], names)
-        for cell in function.__closure__ or ():
-            self.place(lambda cell=cell: cell.cell_contents, names)
-        for default in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
-            self.place(lambda default=default: default, names)
-
-    def _elements(self, held: Any, keys: Iterable[Any], names: frozenset[str]) -> None:
-        self.captures.numbers.append(Place(lambda: len(held), len(held)))
-        for key in keys:
-            self.place(functools.partial(held.__getitem__, key), names)
-
-    def _object(self, value: Any, names: frozenset[str]) -> None:
-        kind = value.__class__
-        if kind.__module__.startswith(_ENGINE):
+        self.group(
+            lambda: (
+                function.__code__,
+                function.__defaults__,
+                function.__kwdefaults__,
+                *[cell.cell_contents for cell in cells],
+            )
+        )
+        self.home = self.home or _root(function.__module__)
+        names = names_in(code)
+        variables = _some(function.__globals__, names.variables)
+        if owner == "library" and _root(function.__module__) != self.home:
+            self._library(variables, names.attributes)
             return
-        wrapped = getattr(value, "__wrapped__", None)
-        if wrapped is not None:
-            self.visit(wrapped, names)
+        self.attributes |= names.attributes
+        self.strings |= names.strings
+        self.by_string = self.by_string or bool(_BY_STRING & (names.variables | names.attributes))
+        self._each(*[sys.modules.get(name) for name in names.modules])
+        self.space(function, vars(function))
+        self.group(variables)
+
+    def _library(self, variables: Callable[[], Sequence[Any]], attributes: frozenset[str]) -> None:
+        """Takes up the variables of a function of an installed package, and of its modules, and looks no further."""
+        modules = [x for x in variables() if isinstance(x, ModuleType)]
+        for read in (variables, *[_some(vars(module), attributes) for module in modules]):
+            self.captures.groups.append(Group(read, read()))
+
+    def _class(self, kind: type, made: bool) -> None:
+        """Takes up a class's attributes, with the code that runs unnamed: when an object is used, or `made`, too."""
+        for base in kind.__mro__:
+            if self._is_users(base.__module__):
+                special = [name for name, part in vars(base).items() if _is_special(name, part)]
+                special = special if made else [name for name in special if name not in _MAKING]
+                self.space(base, vars(base), special, counted=True)
+
+    def _is_users(self, module: Any) -> bool:
+        """Whether a module's code is the user's: neither Python's nor of a package installed beside his own."""
+        if not isinstance(module, str):  # a class may have an attribute of the name __module__
+            return True
+        owner = _owner(module, getattr(sys.modules.get(module), "__file__", None))
+        return owner == "user" or (owner == "library" and _root(module) == self.home)
+
+    def _object(self, value: Any) -> None:
+        if _module(value).startswith(_ENGINE):
             return
-        call = getattr(kind, "__call__", None)  # noqa: B004 (its code is wanted, not whether it is callable)
-        if isinstance(call, FunctionType):
-            self.visit(call)
-            names = names | _names(call.__code__)
-        if dataclasses.is_dataclass(kind):  # a model: its parameters are read by code that is not searched
-            names = names | {field.name for field in dataclasses.fields(kind)}
-        self._attributes(value, value.__class__, names)
-
-    def _attributes(self, value: Any, kind: type, names: frozenset[str]) -> None:
-        """The attributes of a user's object or class: its own, its classes', and those that its methods ask for."""
-        users = [base for base in kind.__mro__ if _is_users(base.__module__)]
-        own = {slot for base in users for slot in _slots(base)}
-        if value is not kind:
-            own |= getattr(value, "__dict__", {}).keys()
-        asked = set(names)
-        pending = list(names)
-        while pending:
-            name = pending.pop()
-            held = name in own
-            for found in (vars(base)[name] for base in users if name in vars(base)):
-                function = getattr(found, "fget", getattr(found, "func", getattr(found, "__func__", found)))
-                if isinstance(function, FunctionType):  # a method, a property
-                    self.visit(function)
-                    pending += _names(function.__code__) - asked
-                    asked |= _names(function.__code__)
-                held = held or not hasattr(found, "__get__")
-            if held:
-                self.place(functools.partial(getattr, value, name), names)
+        source = source_of(value)
+        if source is not None:
+            self.captures.sources.append(source)
+            return
+        attributes: dict[str, Any] | None = getattr(value, "__dict__", None)
+        if attributes is not None and "__wrapped__" in attributes:
+            self.note(attributes["__wrapped__"])
+            return
+        always = {"data", "maps"} if isinstance(value, _WRAPPERS) else set[str]()
+        always |= getattr(value, "__dataclass_fields__", {}).keys()  # a model's parameters, read by code of ours
+        slots = _Slots(value)
+        if len(slots):
+            self.space(slots, slots, always & slots.keys())
+            self.seen[id(slots)] = slots
+        if attributes is not None:
+            self.space(attributes, attributes, always & attributes.keys(), counted=True)
+        self._class(value.__class__, made=False)
 
 
-def _slots(kind: type) -> tuple[str, ...]:
-    slots: Any = vars(kind).get("__slots__", ())
-    return (slots,) if isinstance(slots, str) else tuple(slots)
+_NAMES: Final[WeakKeyDictionary[CodeType, _Names]] = WeakKeyDictionary()
 
 
-def _is_users(module: str) -> bool:
-    """Whether a module is neither Python's, NumPy's nor chainrule's."""
-    return module.partition(".")[0] not in _OWN_MODULES
+def names_in(code: CodeType) -> _Names:
+    """What a code object, with those nested in it, reads by name."""
+    known = _NAMES.get(code)
+    if known is not None:
+        return known
+    variables, attributes, modules, strings = set[str](), set[str](), set[str](), set[str]()
+    for step in dis.get_instructions(code):
+        if step.opcode in dis.hasname and step.opname.startswith(("LOAD_", "IMPORT_")):
+            kind = variables if step.opname in _GLOBALS else modules if step.opname == "IMPORT_NAME" else attributes
+            kind.add(step.argval)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            for own, nested in zip((variables, attributes, modules, strings), names_in(constant), strict=True):
+                own |= nested
+        elif isinstance(constant, str) and constant.isidentifier():
+            strings.add(constant)
+    found = _NAMES[code] = _Names(*map(frozenset, (variables, attributes, modules, strings)))
+    return found
 
 
-def _names(code: CodeType) -> frozenset[str]:
-    """The names of globals and attributes in a code object and in those nested in it; strings may name attributes."""
-    nested = (_names(constant) for constant in code.co_consts if isinstance(constant, CodeType))
-    strings = (constant for constant in code.co_consts if isinstance(constant, str) and constant.isidentifier())
-    return frozenset(code.co_names).union(strings, *nested)
-
-
-def _now(place: Place) -> Any:
+def _is_filled(cell: CellType) -> bool:
     try:
-        return place.read()
-    except (ValueError, KeyError, IndexError, AttributeError):
-        return _GONE
+        cell.cell_contents  # noqa: B018 (asked for the error)
+    except ValueError:
+        return False
+    return True
 
 
-_GONE: Final = object()
+def _is_special(name: str, value: Any) -> bool:
+    """Whether an attribute of a class is code that runs without being named, such as __call__ or __getitem__."""
+    code = isinstance(value, (FunctionType, staticmethod, classmethod))
+    return code and name.startswith("__") and name.endswith("__")
+
+
+def _module(value: Any) -> str:
+    """The name of the module that an object's class is of."""
+    name: Any = type(value).__module__
+    return name if isinstance(name, str) else ""  # a class may have an attribute of that name
+
+
+def _root(module: str | None) -> str:
+    """The package that a module is in."""
+    return (module or "").partition(".")[0]
+
+
+def _owner(module: str | None, file: str | None) -> Literal["python", "library", "user"]:
+    """Whose a module, or a file of code in it, is; chainrule and NumPy count as Python's own."""
+    if file is None:
+        return "python" if _root(module) in sys.stdlib_module_names else "user"
+    if _root(module) in ("numpy", "chainrule") or not (is_users(file) or file == "<string>"):
+        return "python"
+    return "library" if "-packages" in file else "user"
+
+
+def _some(held: Mapping[str, Any], names: Iterable[str]) -> Callable[[], Sequence[Any]]:
+    """What reads those of the names that there are."""
+    found = [name for name in names if name in held]
+    if not found:
+        return tuple
+    read = itemgetter(*found, found[0])  # of two names at least it gives a tuple
+    return lambda: read(held)

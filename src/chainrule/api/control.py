@@ -104,7 +104,7 @@ def _loop(
     rows = [type_of(x).with_shape(type_of(x).shape[1:]) for x in columns]
     held = find_captures(f)
     staged, types = without_effects(
-        lambda: _stage_body(step, [type_of(x) for x in carry], names, rows), held.sources, held.found_arrays()
+        lambda: _stage_body(step, [type_of(x) for x in carry], names, rows), held.sources, held.arrays.values()
     )
     carry = [cast(x, dtype=t.dtype.name) if type_of(x) != t else x for x, t in zip(carry, types, strict=True)]
     count = len(carry)

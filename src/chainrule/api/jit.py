@@ -11,10 +11,10 @@ from typing import Any, Final, Generic, ParamSpec, TypeVar, overload
 import numpy as np
 
 from chainrule.api.arguments import argument_numbers, check_function
-from chainrule.api.captures import Captures, find_captures
-from chainrule.api.contents import Contents, contents_of
+from chainrule.api.captures import find_captures
 from chainrule.api.effects import without_effects
 from chainrule.api.leaves import give
+from chainrule.api.places import Captures
 from chainrule.api.precision import warn_of_float64
 from chainrule.backend.base import Executable
 from chainrule.backend.reference import ReferenceBackend
@@ -43,7 +43,6 @@ class Specialised:
     structure: Structure  # of the result
     constants: dict[int, Any]  # results that are no arrays, by place
     captures: Captures
-    contents: Contents
     donated: tuple[tuple[int, int], ...]  # pairs of an input leaf and the output that is written over it
     executable: Executable | None = None
 
@@ -144,16 +143,15 @@ class Jitted(Generic[P, R]):
             outcome["constants"] = {i: x for i, x in enumerate(leaves) if isinstance(x, STATIC) or x is None}
             return [x for i, x in enumerate(leaves) if i not in outcome["constants"]]
 
-        held = before.sources, before.found_arrays()
+        held = before.sources, before.arrays.values()
         staged = without_effects(lambda: stage(function, call.types, hoists=True), *held)
         captures = find_captures(self._function)  # as they are now: tracing may have counted its own calls
+        captures.watch(staged)
         graph = simplify(staged.graph)
         self._warned = self._warned or warn_of_float64(graph)
         donated = self._donations(call, graph)
         graph = Graph(graph.inputs, graph.outputs, frozenset(place for place, _ in donated))
-        contents = contents_of(staged, captures)
-        found = list(staged.captured)
-        return Specialised(graph, found, outcome["structure"], outcome["constants"], captures, contents, donated)
+        return Specialised(graph, list(staged.captured), outcome["structure"], outcome["constants"], captures, donated)
 
     def _donations(self, call: Call, graph: Graph) -> tuple[tuple[int, int], ...]:
         """Which output is written over which donated leaf: in order, each to the first of its type."""
@@ -219,7 +217,7 @@ def graph(function: Callable[P, Any], *, static_argnames: str | Sequence[str] = 
             return [x for x in leaves if not isinstance(x, STATIC)]
 
         held = find_captures(function)
-        return simplify(without_effects(lambda: stage(flat, call.types), held.sources, held.found_arrays()).graph)
+        return simplify(without_effects(lambda: stage(flat, call.types), held.sources, held.arrays.values()).graph)
 
     return run
 
@@ -305,12 +303,8 @@ def _argument_type(leaf: Any, structure: Structure, place: int) -> Type:
 
 def _still_fits(special: Specialised) -> bool:
     """Whether the graph is still what tracing would give; names bound to other arrays since are followed."""
-    if special.captures.changed() or special.contents.changed():
+    if not special.captures.follow(special.captured):
         return False
-    for old, new in special.captures.rebound():
-        if not isinstance(new, np.ndarray) or type_of(new) != type_of(old) or not special.contents.follow(old, new):
-            return False
-        special.captured = [new if known is old else known for known in special.captured]
     return all(type_of(x) == value.type for x, value in zip(special.captured, _captured_inputs(special), strict=True))
 
 
