@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final, Literal
 
@@ -31,6 +31,7 @@ class Structure:
     static: tuple[Any, ...]
     children: tuple[Structure, ...]
     size: int
+    order: tuple[Any, ...] = field(default=(), compare=False)  # a dict's own order of its keys, which are sorted here
 
     def paths(self) -> list[str]:
         """The name of every leaf, such as `layers.0.weight`; the name of a tree that is one leaf is empty."""
@@ -99,8 +100,9 @@ def _take_apart(tree: Any, leaves: list[Any]) -> Structure:
     if container is tuple or container is list:
         return _node(container, tuple(range(len(tree))), (), tree, leaves)
     if container is dict:
-        keys = tuple(sorted(tree)) if all(isinstance(key, str) for key in tree) else tuple(tree)
-        return _node(dict, keys, (), [tree[key] for key in keys], leaves)
+        order = tuple(tree)
+        keys = tuple(sorted(order)) if all(isinstance(key, str) for key in order) else order
+        return _node(dict, keys, (), [tree[key] for key in keys], leaves, order)
     if tree is None:
         return _node(container, (), (), (), leaves)
     if _is_record(container):
@@ -114,11 +116,16 @@ def _take_apart(tree: Any, leaves: list[Any]) -> Structure:
 
 
 def _node(
-    container: type, keys: tuple[Any, ...], static: tuple[Any, ...], children: Any, leaves: list[Any]
+    container: type,
+    keys: tuple[Any, ...],
+    static: tuple[Any, ...],
+    children: Any,
+    leaves: list[Any],
+    order: tuple[Any, ...] = (),
 ) -> Structure:
     before = len(leaves)
     structures = tuple([_take_apart(child, leaves) for child in children])
-    return Structure(container, keys, static, structures, len(leaves) - before)
+    return Structure(container, keys, static, structures, len(leaves) - before, order)
 
 
 def _put_together(structure: Structure, leaves: Any) -> Any:
@@ -131,7 +138,8 @@ def _put_together(structure: Structure, leaves: Any) -> Any:
     if container is tuple:
         return tuple(children)
     if container is dict:
-        return dict(zip(structure.keys, children, strict=True))
+        found = dict(zip(structure.keys, children, strict=True))
+        return {key: found[key] for key in structure.order}
     if container is type(None):
         return None
     if _is_record(container):

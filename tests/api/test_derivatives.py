@@ -290,3 +290,11 @@ def test_a_traced_value_does_not_fit_into_a_plain_array(derive: Any, index: Any)
     line = f.__code__.co_firstlineno + 2
     with pytest.raises(cr.errors.TraceError, match=rf"test_derivatives\.py:{line}; try .*cr\.numpy\.zeros"):
         derive(f)(np.ones(3))
+
+
+def test_a_dict_keeps_its_order_of_keys(x: np.ndarray) -> None:
+    loss = lambda p: np.sum(p["w"] * x) + p["b"] * p["a"]  # noqa: E731
+    params = {"w": x, "b": 2.0, "a": 3.0}
+    assert list(cr.grad(loss)(params)) == list(cr.jit(cr.grad(loss))(params)) == ["w", "b", "a"]
+    step = cr.jit(lambda p: cr.grad(loss)(p))
+    assert list(step(params)) == list(step(dict(sorted(params.items())))) == ["w", "b", "a"]
