@@ -207,6 +207,23 @@ def test_random_draws_while_staging() -> None:
         cr.jit(lambda x: x + generator.normal())(1.0)
 
 
+def test_what_is_drawn_at_the_first_call_alone_stays_drawn() -> None:
+    generator, made = np.random.default_rng(0), []
+
+    def f(x: Any) -> Any:
+        if not made:
+            made.append(generator.normal())
+        return 2 * x
+
+    assert cr.jit(f)(1.0) == 2.0
+    assert [*made, generator.normal()] == np.random.default_rng(0).normal(size=2).tolist()
+
+
+def test_a_graph_without_results_is_none() -> None:
+    with pytest.raises(DTypeError, match=r"expected an array or a float as the result, got 9 at .*; try 3\.0 in place"):
+        cr.graph(lambda x: x**2)(3)
+
+
 def test_the_first_draw_of_a_process_is_seen_even_in_code_without_a_file() -> None:
     """numpy.random is loaded when it is first used, here by the function that is staged."""
     program = "import numpy as np, chainrule as cr; print(cr.jit(lambda x: x + np.random.rand())(1.0))"

@@ -68,12 +68,13 @@ def without_effects(run: Callable[[], T], generators: Iterable[Source], arrays: 
     moved = _moved(sources, before)
     if not moved:
         return out
+    after = [source.read() for source in sources]
     _restore(sources, before)
     place = user_location()
     if sys.gettrace() is None:  # else a debugger or a coverage tool is at work
         place = _line_of_effect(run, sources)
         moved = _moved(sources, before)
-        _restore(sources, before)
+        _restore(sources, before if moved else after)
         if not moved:  # another thread's doing, or that of a first call only
             return out
     if any(source.draws for source in moved):

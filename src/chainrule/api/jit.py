@@ -214,7 +214,12 @@ def graph(function: Callable[P, Any], *, static_argnames: str | Sequence[str] = 
             given, named = call.rebuild(traced)
             leaves = flatten(function(*given, **named))[0]
             check_results(leaves)
-            return [x for x in leaves if not isinstance(x, STATIC)]
+            found = [x for x in leaves if not isinstance(x, STATIC)]
+            if not found:
+                got = ", ".join(map(repr, leaves)) or "nothing"
+                hint = "3.0 in place of 3: a Python int is part of the program"
+                raise DTypeError(message("an array or a float as the result", got, user_location(), hint))
+            return found
 
         held = find_captures(function)
         return simplify(without_effects(lambda: stage(flat, call.types), held.sources, held.arrays.values()).graph)
