@@ -10,6 +10,8 @@ from __future__ import annotations
 import bad_arrays
 import bad_calls
 import bad_effects
+import bad_files
 import bad_training
 
-ROWS = [*bad_arrays.TABLE.rows, *bad_effects.TABLE.rows, *bad_calls.TABLE.rows, *bad_training.TABLE.rows]
+TABLES = (bad_arrays, bad_effects, bad_calls, bad_training, bad_files)
+ROWS = [row for table in TABLES for row in table.TABLE.rows]

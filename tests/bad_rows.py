@@ -38,7 +38,16 @@ class Given:
         self.images = draws.random((12, 4)).astype(np.float32)
         self.labels = draws.integers(0, 3, 12)
         self.model = nn.MLP([4, 5, 3], rng=0)
-        self.generator = np.random.default_rng(1)
+        self.files: dict[str, bytes] | None = None
+
+    def freeze(self) -> None:
+        """From here on the folder stays as it is."""
+        self.files = self.found_files()
+
+    def found_files(self) -> dict[str, bytes]:
+        """What is in the folder, folders and links as nothing."""
+        found = sorted(self.folder.rglob("*"))
+        return {str(path): path.read_bytes() if path.is_file() else b"" for path in found}
 
     def arrays(self) -> list[Any]:
         """The arrays of it all."""

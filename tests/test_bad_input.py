@@ -15,6 +15,7 @@ from bad_rows import Given, Row
 
 import chainrule as cr
 from chainrule import where
+from chainrule.cli import main
 from chainrule.errors import ChainruleError
 from chainrule.ir.op import tracing
 
@@ -51,9 +52,24 @@ def test_bad_input(row: Row, tmp_path: Path) -> None:
     for array, copy in zip(arrays, copies, strict=True):
         np.testing.assert_array_equal(array, copy)
         assert array.flags.writeable and array.dtype == copy.dtype
+    assert given.files is None or given.found_files() == given.files
     assert state() == before
     assert row.after(given) is not False
     assert works()
+
+
+def test_training_that_does_not_fit_into_memory(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def exhausted(*_: Any) -> None:
+        raise MemoryError("Unable to allocate 477. GiB")
+
+    monkeypatch.setattr("chainrule.nn.layers.initializer", lambda _: exhausted)
+    assert main(["train", "digits", "--out", str(tmp_path / "model")]) == 2
+    told = (
+        "chainrule: expected training that fits into memory, got: Unable to allocate 477. GiB; try a smaller --hidden"
+    )
+    assert capsys.readouterr().err.startswith(told) and not list(tmp_path.iterdir())
 
 
 def test_every_row_says_something_of_its_own() -> None:

@@ -272,7 +272,7 @@ def _read_arrays(place: str, wanted: dict[str, Any]) -> dict[str, npt.NDArray[An
         _check_regular(os.path.join(place, PARAMETERS))
         found = tensors.load_file(os.path.join(place, PARAMETERS))
     except Exception as error:  # of the library's own kind, which its versions name differently
-        raise _damaged(place, PARAMETERS, str(error)) from error
+        raise _damaged(place, PARAMETERS, getattr(error, "strerror", None) or str(error)) from error
     if found.keys() != wanted.keys():
         missing, strange = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
         said = [f"no {', '.join(missing)}"] * bool(missing) + [f"unknown {', '.join(strange)}"] * bool(strange)
