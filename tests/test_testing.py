@@ -11,7 +11,7 @@ import pytest
 from op_table import MODES, op_table
 
 from chainrule import stop_gradient
-from chainrule.errors import ShapeError, TreeError
+from chainrule.errors import ArgumentError, DTypeError, ShapeError, StagingError, TreeError
 from chainrule.ir.kinds import Case, Domain, IndexMap, Linear, Partials
 from chainrule.ir.op import OPS, Op
 from chainrule.ops.arithmetic import add, multiply, sign
@@ -182,6 +182,33 @@ def test_a_kink_is_said(x: float) -> None:
 def test_options_are_checked(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="an order from 1 and modes among"):
         check_grads(np.sin, (X,), **options)
+
+
+def test_check_grads_without_staging_takes_a_function_that_decides() -> None:
+    def f(x: Any) -> Any:
+        return x**3 if x > 1 else x
+
+    check_grads(f, (2.0,), staged=False)
+    with pytest.raises(StagingError) as caught:
+        check_grads(f, (2.0,))
+    assert caught.value.__notes__ == ["check_grads(..., staged=False) checks the function eagerly alone"]
+    with pytest.raises(AssertionError, match="eager"):
+        check_grads(lambda x: stop_gradient(x) * x if x > 1 else x, (2.0,), staged=False)
+
+
+@pytest.mark.parametrize(
+    ("args", "error", "text"),
+    [
+        (2.0, ArgumentError, r"expected a tuple of arguments, got float at .*test_testing.py:\d+; try \(2.0,\)"),
+        (X, ArgumentError, r"expected a tuple of arguments, got ndarray at .*; try \(x,\) for a function of one"),
+        ((np.arange(3),), DTypeError, r"expected a floating-point argument, got i64\[3\] for argument 0 at .*; try x.as"),
+        (({"n": 3}, np.arange(2)), DTypeError, r"got ~i64 for argument 0.n, i64\[2\] for argument 1 at "),
+        ((), DTypeError, "got no arguments at "),
+    ],
+)
+def test_check_grads_says_what_is_wrong_with_its_arguments(args: Any, error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=text):
+        check_grads(np.sin, args)
 
 
 # --- check_op ---------------------------------------------------------------------------------------------------------

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import numpy as np
 
 from chainrule.api.derivatives import jvp, vjp
 from chainrule.api.jit import jit
-from chainrule.errors import message
+from chainrule.errors import ArgumentError, DTypeError, StagingError, message
 from chainrule.testing.comparison import require, way
 from chainrule.testing.differences import Array
 from chainrule.testing.numerical import Function, along, floating, joined, of_floats, partials
 from chainrule.tree import flatten
 from chainrule.types import FLOAT64, dtype_of, type_of
+from chainrule.where import user_location
 
 Mode = Literal["forward", "reverse"]
 
@@ -33,11 +34,13 @@ def check_grads(
     rtol: float = 1e-6,
     elements: int = 64,
     rng: int = 0,
+    staged: bool = True,
 ) -> None:
     """None where the derivatives of `f` at `args` are right, else an AssertionError: argument, element, both numbers.
 
     `f` takes and returns trees of arrays. Each of the `modes` is compared with differences, eager and staged, and with
-    the other mode; up to `order`, each mode over each mode. Errors are relative to the norm of the true derivative, so
+    the other mode; up to `order`, each mode over each mode. With `staged=False` it is eager alone, so `f` may decide by
+    numbers, as with an `if`. Errors are relative to the norm of the true derivative, so
     zeros do not pass for a small gradient. `elements` is how many elements of each argument are moved one by one, drawn
     with `rng` where there are more; all of them are moved together, too.
 
@@ -47,8 +50,10 @@ def check_grads(
     """
     if order < 1 or not modes or not set(modes) <= set(MODES):
         raise ValueError(message("an order from 1 and modes among 'forward', 'reverse'", f"{order} and {tuple(modes)}"))
-    leaves, structure = flatten(tuple(args))
+    leaves, structure = flatten(_arguments(args))
     moving = floating(leaves)
+    if not moving:
+        raise _nothing_moves(leaves, structure.paths())
     single = any(dtype_of(leaves[i]) != FLOAT64 for i in moving)
     check = _Check(
         names=[structure.paths()[i] for i in moving],
@@ -57,8 +62,34 @@ def check_grads(
         rounding=SINGLE if single else ROUNDING,
         elements=elements,
         rng=np.random.default_rng(rng),
+        ways=(False, True) if staged else (False,),
     )
     check.run(of_floats(f, leaves, structure), [leaves[i] for i in moving], order, ())
+
+
+def _arguments(args: Any) -> tuple[Any, ...]:
+    """The arguments as a tuple; an ArgumentError for one that stands alone."""
+    if isinstance(args, (tuple, list)):
+        return tuple(cast("Sequence[Any]", args))
+    alone = isinstance(args, (int, float))
+    hint = f"({args!r},)" if alone else "(x,) for a function of one argument"
+    raise ArgumentError(message("a tuple of arguments", type(args).__name__, user_location(), hint))
+
+
+def _nothing_moves(leaves: list[Any], names: list[str]) -> DTypeError:
+    """The error of arguments none of which is floating point."""
+    got = ", ".join(f"{type_of(leaf)} for argument {name}" for leaf, name in zip(leaves, names, strict=True))
+    hint = "x.astype(np.float64), or 3.0 for 3"
+    return DTypeError(message("a floating-point argument", got or "no arguments", user_location(), hint))
+
+
+def _staged(rule: Any, xs: list[Any], given: list[Any]) -> list[Any]:
+    """What the rule gives when it is staged; a StagingError notes how to do without."""
+    try:
+        return jit(rule)(xs, given)
+    except StagingError as error:
+        error.add_note("check_grads(..., staged=False) checks the function eagerly alone")
+        raise
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,11 +112,12 @@ class _Check:
     rounding: float
     elements: int
     rng: np.random.Generator
+    ways: tuple[bool, ...]  # eager (False), staged (True)
 
     def run(self, f: Function, xs: list[Any], order: int, over: tuple[Mode, ...]) -> None:
         """Compares the derivatives of f, then those of its derivatives; `over` are the modes that made f itself."""
         outs = f(*xs)
-        require(xs and outs, "expected floating point arguments and results, got none")
+        require(outs, "expected floating point results, got none")
         weights, dots = [self._direction(out) for out in outs], [self._direction(x) for x in xs]
 
         def tangents(xs: list[Any], dots: list[Any]) -> list[Any]:
@@ -102,8 +134,8 @@ class _Check:
             rule: Any = tangents if mode == "forward" else cotangents
             given = dots if mode == "forward" else weights
             likes, against = (outs, weights) if mode == "forward" else (xs, dots)
-            for stages in (False, True):
-                found = (jit(rule) if stages else rule)(xs, given)
+            for stages in self.ways:
+                found = _staged(rule, xs, given) if stages else rule(xs, given)
                 for got, like, truth in zip(found, likes, truths, strict=True):
                     self._compare(got, like, truth, size, f"{label}, {way(stages)}, {truth.name}")
                 products[f"{label}, {way(stages)}"] = float(joined(found) @ joined(against))
