@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from chainrule import errors, numpy
+from chainrule import errors, numpy, tree
 from chainrule._version import __version__
 from chainrule.api.control import fori_loop, scan
 from chainrule.api.derivatives import grad, jvp, linearize, value_and_grad, vjp
@@ -36,6 +36,7 @@ __all__ = [
     "tap",
     "testing",
     "train",
+    "tree",
     "value",
     "value_and_grad",
     "vjp",

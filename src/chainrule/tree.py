@@ -15,6 +15,8 @@ from typing import Any, Final, Literal
 from chainrule.errors import TreeError, message
 from chainrule.where import user_location
 
+__all__ = ["Structure", "flatten", "named_leaves", "tree_map", "unflatten"]
+
 Kind = Literal["param", "state", "static"]
 FIELD_KIND: Final = "chainrule.kind"
 
