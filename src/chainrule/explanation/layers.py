@@ -12,15 +12,16 @@ import numpy as np
 from chainrule.api.derivatives import value_and_grad, vjp
 from chainrule.api.jit import graph
 from chainrule.api.values import value
-from chainrule.errors import ShapeError, message
+from chainrule.errors import ShapeError, TreeError, message
 from chainrule.explanation.formula import behind, formulas
 from chainrule.ir.cost import Cost
+from chainrule.ir.evaluate import evaluate
 from chainrule.ir.graph import Graph, reachable
 from chainrule.numpy.array import Tracer
 from chainrule.trace import stage
 from chainrule.transform.simplify import simplify
 from chainrule.transform.vjp import Tape, backward
-from chainrule.tree import flatten, unflatten
+from chainrule.tree import LEAF, flatten, tree_map, unflatten
 from chainrule.types import shape_of, type_of
 from chainrule.where import observing_layers, user_location
 
@@ -72,10 +73,15 @@ def explain(model: Any, loss: Callable[..., Any], x: Any, *targets: Any, file: T
 
     A line reads: the layer's formula y = f(x), shapes, the cotangent dx that it passes to its input and those of its
     parameters, written with its own cotangent dy, their norms, and what is reused from the forward pass. The formulas
-    are read from the graph that is differentiated, so they are what was computed.
+    are read from the graph that is differentiated, so they are what was computed. A layer that is called twice has two
+    lines, and one that does more than call others (a skip connection) one of its own, after theirs.
     """
+    if not callable(model) or not flatten(model)[1].size or flatten(model)[1] == LEAF:
+        got = f"a {type(model).__name__}"
+        raise TreeError(message("a model with parameters", got, user_location(), "cr.explain(model, loss, x, target)"))
     run = _Run(model, loss, x, targets)
-    lines = [_layer_line(call, run.cts) for call in run.leaf_calls()]
+    own = {node.where.layer for node in graph(lambda m, x: m(x))(model, x).nodes if node.where}
+    lines = [_layer_line(call, run.cts) for call in run.calls_that_compute(own)]
     lines.append(_loss_line(loss, run.output, targets, run.cts))
 
     def scalar(m: Any, x: Any) -> Any:
@@ -98,6 +104,7 @@ class _Call:
     path: str
     layer: Any
     argument: Tracer
+    others: tuple[Any, ...]
     result: Tracer
 
 
@@ -120,13 +127,17 @@ class _Run:
         self.cts = backward(tape, seeds, range(tape.slots))
 
     def _note(self, path: str, layer: object, arguments: tuple[object, ...], result: object) -> None:
-        if arguments and isinstance(arguments[0], Tracer) and isinstance(result, Tracer):
-            self.calls.append(_Call(path, layer, arguments[0].clone(), result.clone()))
+        x = arguments[0] if arguments else None
+        if isinstance(x, Tracer) and x.type.is_float and isinstance(result, Tracer):
+            others = tree_map(value, arguments[1:])
+            self.calls.append(_Call(path, layer, x.clone(), others, result.clone()))
 
-    def leaf_calls(self) -> list[_Call]:
-        """The calls that called no further layer, in order."""
+    def calls_that_compute(self, own: set[str]) -> list[_Call]:
+        """The calls, in order, of layers that call no further one, or that do something of their `own` besides."""
         paths = {call.path for call in self.calls}
-        return [call for call in self.calls if not any(_is_below(other, call.path) for other in paths)]
+        return [
+            call for call in self.calls if call.path in own or not any(_is_below(other, call.path) for other in paths)
+        ]
 
 
 def _is_below(other: str, path: str) -> bool:
@@ -144,17 +155,22 @@ def _layer_line(call: _Call, cts: dict[int, Any]) -> LayerLine:
             leaves[place] = leaf
 
         def applied(x: Any, *p: Any) -> Any:
-            return unflatten(structure, _replaced(leaves, params, p))(x)
+            return unflatten(structure, _replaced(leaves, params, p))(x, *call.others)
 
         out, pullback = vjp(applied, x, *given)
         return [out, *pullback(dy)]
 
     types = [call.argument.type, call.result.type, *(handles[i].type for i in params)]
-    joint = simplify(stage(passed, types, hoists=True).graph)
+    staged = stage(passed, types, hoists=True)
+    joint = simplify(staged.graph)
     wanted = ["x", *(names[i] for i in params)]
-    texts = formulas(joint, ["x", "dy", *wanted[1:]], ["y", *(f"d{name}" for name in wanted)])
-    places = dict(zip(wanted, [call.argument, *(handles[i] for i in params)], strict=True))
-    norms = {name: _norm(cts.get(handle.extra)) for name, handle in places.items()}
+    given = ["x", "dy", *wanted[1:], *(f"c{i}" for i in range(len(staged.captured)))]
+    texts = formulas(joint, given, ["y", *(f"d{name}" for name in wanted)])
+    dy = cts.get(call.result.extra)
+    norms = dict.fromkeys(wanted, 0.0)
+    if dy is not None:
+        numbers = [value(x) for x in (call.argument, dy, *(handles[i] for i in params), *staged.captured)]
+        norms = dict(zip(wanted, map(_norm, evaluate(joint, numbers)[1:]), strict=True))
     return LayerLine(
         call.path,
         type(call.layer).__name__,
@@ -162,8 +178,8 @@ def _layer_line(call: _Call, cts: dict[int, Any]) -> LayerLine:
         str(call.result.type),
         texts[0],
         dict(zip(wanted, texts[1:], strict=True)),
-        {"y": _norm(cts.get(call.result.extra)), **norms},
-        _reused(joint, ["x", "dy", *wanted[1:]]),
+        {"y": _norm(dy), **norms},
+        _reused(joint, given),
     )
 
 
