@@ -151,7 +151,7 @@ def choose(name: Any, table: dict[str, Any], what: str) -> Any:
     if callable(name):
         return name
     if name not in table:
-        close = difflib.get_close_matches(str(name), table, n=1)
+        close = difflib.get_close_matches(str(name).lower(), table, n=1)
         hint = repr(close[0]) if close else ""
         raise OptionError(message(f"one of the {what} {', '.join(table)}", repr(name), user_location(), hint))
     return table[name]

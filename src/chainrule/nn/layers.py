@@ -116,7 +116,8 @@ class Sequential(Module):
     def __init__(self, *layers: Module | Callable[..., Any]) -> None:
         wrong = [layer for layer in layers if not callable(layer)]
         if wrong:
-            raise OptionError(message("layers that can be called", repr(wrong[0]), user_location(), "nn.Linear(4, 3)"))
+            hint = "nn.Sequential(*layers)" if isinstance(wrong[0], (list, tuple)) else "nn.Linear(4, 3)"
+            raise OptionError(message("layers that can be called", repr(wrong[0]), user_location(), hint))
         self.layers = tuple(layer if isinstance(layer, Module) else Lambda(layer) for layer in layers)
 
     def __call__(self, x: Any) -> Any:
@@ -157,7 +158,9 @@ class MLP(Sequential):
     ) -> None:
         if not hasattr(sizes, "__len__") or len(sizes) < 2:
             expected = "at least two sizes, of the input and of the output"
-            raise OptionError(message(expected, repr(sizes), user_location(), "nn.MLP([64, 128, 10])"))
+            given = [n for n in (sizes, activation, bias) if isinstance(n, int) and not isinstance(n, bool)]
+            hint = f"nn.MLP({given})" if len(given) > 1 else "nn.MLP([64, 128, 10])"
+            raise OptionError(message(expected, repr(sizes), user_location(), hint))
         generator = _generator(rng)
         between = activation_function(activation)
         options: dict[str, Any] = {"bias": bias, "rng": generator, "dtype": dtype}
