@@ -25,7 +25,7 @@ BRANCH = (
     "expected no Python branch on a staged value, got bool {here}; try cr.numpy.where, cr.scan, or static_argnames= "
     "for an option"
 )
-INDEX = "expected no Python index on a staged value, got i64 {here}; try cr.numpy.take(x, i), or static_argnames="
+INDEX = "expected no Python index on a staged value, got i64 {here}; try int(n) for the argument n (...), ..."
 
 # --- shapes, axes, indices --------------------------------------------------------------------------------------------
 

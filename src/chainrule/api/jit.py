@@ -247,7 +247,7 @@ def take_apart(
         elif isinstance(leaf, STATIC):
             statics.append((type(leaf), leaf))
         else:
-            types.append(_argument_type(leaf, structure, place))
+            types.append(_argument_type(leaf, structure, place, parameters))
             arrays.append(leaf)
             places.append(place)
             leaves[place] = None
@@ -298,12 +298,15 @@ class _Static:
         return hash(self.value)
 
 
-def _argument_type(leaf: Any, structure: Structure, place: int) -> Type:
+def _argument_type(leaf: Any, structure: Structure, place: int, parameters: tuple[str, ...]) -> Type:
     try:
         return type_of(leaf)
     except DTypeError:
         path = structure.paths()[place].partition(".")[2]
-        return type_of(leaf, f" for argument `{path}`", "static_argnames= for an option")  # says the same of the place
+        hint = "static_argnames= for an option"
+        if path == "0" and parameters[:1] == ("self",):  # static, it would hide what changes in its attributes
+            hint = "self.method = cr.jit(self.method) in __init__, or making the class an nn.Module"
+        return type_of(leaf, f" for argument `{path}`", hint)  # says the same of the place
 
 
 def _still_fits(special: Specialised) -> bool:

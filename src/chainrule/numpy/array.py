@@ -85,7 +85,8 @@ class Tracer(Handle):
         return bool(numbers)
 
     def __index__(self) -> int:
-        return np.asarray(self.concrete("Python index", "cr.numpy.take(x, i), or static_argnames=")).__index__()
+        hint = "int(n) for the argument n (a Python int is static), cr.numpy.take(x, i), or static_argnames="
+        return np.asarray(self.concrete("Python index", hint)).__index__()
 
     def _plain(self, name: str) -> Any:
         """The array of a draft; of a traced value an error."""
