@@ -103,7 +103,8 @@ def labels_one_hot_as_integers(given: Given) -> Any:
 
 
 @TABLE.called(
-    ShapeError, "expected probabilities of the output's shape (12, 3), got f64[12] {here}; try integer labels"
+    ShapeError,
+    "expected probabilities of the output's shape (12, 3), got f64[12] {here}; try labels.astype(np...",
 )
 def labels_as_floats(given: Given) -> Any:
     return nn.cross_entropy(given.model(given.images), given.labels.astype(float))  # wrong
@@ -223,10 +224,16 @@ def infinity(given: Given) -> Any:
 
 
 @FITTED(
-    DataError, "expected labels y of shape (n,), integers in 0 .. 2, got 3 in y[...] (row ...) {here}; try classes=4..."
+    DataError,
+    "expected labels y in 0 .. 2, got 3 in y[...] {here}; try a last layer of 4 outputs, ...",
 )
 def label_too_large_for_the_model(given: Given) -> Any:
     return fit(given, y=given.labels + 1)
+
+
+@FITTED(DataError, "expected labels y in 0 .. 2, got -1 in y[...] {here}; try labels - labels.min()")
+def label_below_zero_for_the_model(given: Given) -> Any:
+    return fit(given, y=given.labels - 1)
 
 
 @FITTED(ShapeError, "expected labels of shape (5,) for logits f32[5,3], got i64[5,1] {here}; try labels[..., 0]")
@@ -304,7 +311,8 @@ def less_than_nothing_held_out(given: Given) -> Any:
 
 
 @FITTED(
-    DataError, "expected labels y of shape (n,), integers in 0 .. 2, got ... in y[0] (row 0) {here}; try classes=..."
+    DataError,
+    "expected labels y in 0 .. 2, got ... in y[0] {here}; try a last layer of 10 outputs, ...",
 )
 def label_too_large_for_the_model_in_validation(given: Given) -> Any:
     return fit(given, validation=(given.images, given.labels + 7))
@@ -346,6 +354,16 @@ def explanation_of_examples_of_another_size(given: Given) -> Any:
 @TABLE.called(DTypeError, "expected a random key, i32[2], got ~f64 {here}; try cr.random.key(seed)")
 def number_in_place_of_a_random_key(given: Given) -> Any:
     return cr.random.uniform(3.0, (2,))  # wrong
+
+
+@TABLE.called(DTypeError, "expected a key, got tuple (3,) {here}; try cr.random.key(0) first")
+def shape_in_place_of_a_random_key(given: Given) -> Any:
+    return cr.random.normal((3,))  # wrong
+
+
+@TABLE.called(DTypeError, "expected a key, got tuple (3,) {here}; try cr.random.key(0) first")
+def shape_in_place_of_a_random_key_in_a_staged_function(given: Given) -> Any:
+    return cr.jit(lambda x: x + cr.random.normal((3,)))(given.x)  # wrong
 
 
 @TABLE.called(OptionError, "expected a seed of 0 or more, got -1 {here}; try random.key(0)")

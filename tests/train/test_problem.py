@@ -30,7 +30,7 @@ BAD: dict[str, tuple[dict[str, Any], type[ChainruleError], str]] = {
     "a negative label": ({"data": (X, changed(Y, 4, -1))}, DataError, r"in 0 .. 1, got -1 in y\[4\]"),
     "a label in a row of labels": (
         {"data": (np.zeros((4, 5, 3)), changed(np.zeros((4, 5), int), (2, 3), 9))}, DataError,
-        r"expected labels in 0 .. 1, got 9 in y\[2, 3\]",
+        r"expected labels y in 0 .. 1, got 9 in y\[2, 3\]",
     ),
     "lengths": ({"data": (X, Y[:-1])}, DataError, r"got 20 rows in x and 19 in y"),
     "no rows": ({"data": (X[:0], Y[:0])}, DataError, r"at least 1, got 0 rows"),

@@ -23,7 +23,7 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
         got, hint = str(type_of(logits)), "logits[None]"
         raise ShapeError(message("logits of shape (..., classes)", got, user_location(), hint))
     if dtype_of(labels).kind == "f":
-        _check_same_shape("probabilities", logits, labels, "integer labels")
+        _check_same_shape("probabilities", logits, labels, "labels.astype(np.int64) for one class a row")
         return -cnp.mean(cnp.sum(labels * log_softmax(logits), axis=-1))
     if dtype_of(labels).kind not in "iu":
         got, hint = str(type_of(labels)), "labels.astype(np.int64)"

@@ -84,8 +84,16 @@ def _infer_bits(key: Type, *, shape: Shape, dtype: str, stream: int) -> Type:
     return out
 
 
+def _key_type(key: Any) -> Type:
+    """The type of what is given as a key; a DTypeError for what cannot be one, such as a shape in its place."""
+    if isinstance(key, (tuple, list, type(None), str)):
+        hint = "cr.random.key(0) first"
+        raise DTypeError(message("a key", f"{type(key).__name__} {key!r}", user_location(), hint))
+    return type_of(key)
+
+
 def _bits_numpy(key: Any, *, shape: Shape, dtype: str, stream: int) -> Any:
-    _infer_bits(type_of(key), shape=shape, dtype=dtype, stream=stream)
+    _infer_bits(_key_type(key), shape=shape, dtype=dtype, stream=stream)
     count = math.prod(shape)
     if dtype == "int32":
         return words(key, count, stream).view(np.int32).reshape(shape)[()]
@@ -116,7 +124,7 @@ def _infer_uniform(key: Type, *, shape: Shape, dtype: str) -> Type:
 
 
 def _uniform_numpy(key: Any, *, shape: Shape, dtype: str) -> Any:
-    wanted = _infer_uniform(type_of(key), shape=shape, dtype=dtype)
+    wanted = _infer_uniform(_key_type(key), shape=shape, dtype=dtype)
     count = wanted.size
     if wanted.dtype == FLOAT32:
         out = (words(key, count, NUMBERS) >> 8).astype(np.float32) * np.float32(2.0**-24)
@@ -148,7 +156,7 @@ def _infer_fold(key: Type, data: Type) -> Type:
 
 
 def _fold_numpy(key: Any, data: Any) -> Any:
-    _infer_fold(type_of(key), type_of(data))
+    _infer_fold(_key_type(key), type_of(data))
     k0, k1 = (int(word) & _LOW for word in key)
     number = int(data) % 2**64
     block = philox((number & _LOW, number >> 32, 0, FOLDS), (k0, k1))

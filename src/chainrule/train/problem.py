@@ -110,21 +110,20 @@ def all_rows(model: Any, data: Any, name: str = "data") -> tuple[Rows, bool]:
         *rest, classes = getattr(model(x[:1]), "shape", None) or (1,)
     labelled = y.dtype.kind in "iu" and len(rest) == y.ndim and classes > 1
     if labelled:
-        check_labels(x, y, classes)
+        check_labels(y, classes)
     return Rows(x, y, np.arange(len(x), dtype=np.int64)), labelled
 
 
-def check_labels(x: Array, y: Array, classes: int) -> None:
+def check_labels(y: Array, classes: int) -> None:
     """Raises DataError where a label is none of the model's classes 0 .. classes - 1."""
-    if y.ndim == 1:
-        check_data(x, y, classes=classes)
-        return
     wrong = (y < 0) | (y >= classes)
     if wrong.any():
         place = tuple(int(i) for i in np.unravel_index(int(np.argmax(wrong)), y.shape))
         got = f"{y[place]} in y[{', '.join(map(str, place))}]"
-        hint = f"a model with {int(y.max()) + 1} outputs, or labels counted from 0"
-        raise DataError(message(f"labels in 0 .. {classes - 1}", got, user_location(), hint))
+        hint = f"a last layer of {int(y.max()) + 1} outputs, or labels counted from 0"
+        if y.min() < 0:
+            hint = "labels - labels.min()"
+        raise DataError(message(f"labels y in 0 .. {classes - 1}", got, user_location(), hint))
 
 
 def pose(model: Any, data: Any, validation: Any, batch_size: int, rng: Seed) -> Problem:
