@@ -201,7 +201,11 @@ def test_check_grads_without_staging_takes_a_function_that_decides() -> None:
     [
         (2.0, ArgumentError, r"expected a tuple of arguments, got float at .*test_testing.py:\d+; try \(2.0,\)"),
         (X, ArgumentError, r"expected a tuple of arguments, got ndarray at .*; try \(x,\) for a function of one"),
-        ((np.arange(3),), DTypeError, r"expected a floating-point argument, got i64\[3\] for argument 0 at .*; try x.as"),
+        (
+            (np.arange(3),),
+            DTypeError,
+            r"expected a floating-point argument, got i64\[3\] for argument 0 at .*; try x",
+        ),
         (({"n": 3}, np.arange(2)), DTypeError, r"got ~i64 for argument 0.n, i64\[2\] for argument 1 at "),
         ((), DTypeError, "got no arguments at "),
     ],
