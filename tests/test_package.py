@@ -30,6 +30,21 @@ new = {name.split(".")[0] for name in set(sys.modules) - before}
 print(json.dumps({"foreign": sorted(new - set(sys.stdlib_module_names) - {"numpy"}), "all": sorted(new)}))
 """
 
+UNPATCHED: Final = """
+import numpy as np, numpy.random
+def objects():
+    owners = (np, np.linalg, np.random, np.ndarray, np.ufunc, np.generic)
+    return {f"{owner.__name__}.{name}": x for owner in owners for name, x in vars(owner).items()}
+before = objects()
+import chainrule as cr
+f = cr.jit(cr.value_and_grad(lambda x: np.sum(np.linalg.norm(np.tanh(x)) ** 2)))
+f(np.ones(3))
+cr.explain(cr.nn.MLP([3, 4, 2], rng=0), cr.nn.cross_entropy, np.ones((5, 3), np.float32), np.zeros(5, int))
+after = objects()
+assert len(before) > 800
+print([name for name, x in before.items() if after.get(name) is not x])
+"""
+
 
 def texts() -> list[Path]:
     """Returns the files that people read."""
@@ -82,6 +97,11 @@ def test_public_names_exist_and_are_documented(name: str) -> None:
         if (inspect.isroutine(value) or inspect.isclass(value) or inspect.ismodule(value)) and not inspect.getdoc(value)
     ]
     assert not bare
+
+
+def test_nothing_in_numpy_is_patched() -> None:
+    done = subprocess.run([sys.executable, "-c", UNPATCHED], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_import_is_light() -> None:
