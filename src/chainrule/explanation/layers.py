@@ -18,12 +18,13 @@ from chainrule.ir.cost import Cost
 from chainrule.ir.evaluate import evaluate
 from chainrule.ir.graph import Graph, reachable
 from chainrule.numpy.array import Tracer
+from chainrule.observers import observing_layers
 from chainrule.trace import stage
 from chainrule.transform.simplify import simplify
 from chainrule.transform.vjp import Tape, backward
 from chainrule.tree import LEAF, flatten, tree_map, unflatten
 from chainrule.types import shape_of, type_of
-from chainrule.where import observing_layers, user_location
+from chainrule.where import user_location
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def explain(model: Any, loss: Callable[..., Any], x: Any, *targets: Any, file: T
         got = f"a {type(model).__name__}"
         raise TreeError(message("a model with parameters", got, user_location(), "cr.explain(model, loss, x, target)"))
     run = _Run(model, loss, x, targets)
-    own = {node.where.layer for node in graph(lambda m, x: m(x))(model, x).nodes if node.where}
+    own = {node.where.layer for node in graph(_output)(model, x).nodes if node.where}
     lines = [_layer_line(call, run.cts) for call in run.calls_that_compute(own)]
     lines.append(_loss_line(loss, run.output, targets, run.cts))
 
@@ -95,6 +96,10 @@ def explain(model: Any, loss: Callable[..., Any], x: Any, *targets: Any, file: T
     )
     print(explanation, file=file or sys.stdout)
     return explanation
+
+
+def _output(model: Any, x: Any) -> Any:
+    return model(x)
 
 
 @dataclass(frozen=True, slots=True)
