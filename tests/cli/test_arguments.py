@@ -28,8 +28,12 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "lr": (["train", "--lr", "-1"], "--lr: expected a number above 0, got '-1'"),
     "no lr": (["train", "--lr", "nan"], "--lr: expected a number above 0, got 'nan'"),
     "hidden": (["train", "--hidden", "10,,3"], "--hidden: expected sizes of at least 1 such as 128 or 128,64, or none"),
-    "activation": (["train", "--activation", "rely"], "--activation: invalid choice: 'rely'"),
-    "optimizer": (["train", "--optimizer", "lion"], "--optimizer: invalid choice: 'lion'"),
+    "activation": (["train", "--activation", "rely"], "--activation: expected one of identity, relu"),
+    "another case": (["train", "--activation", "Relu"], "got 'Relu' (is relu meant?); try chainrule train --help"),
+    "optimizer": (
+        ["train", "--optimizer", "lion"],
+        "--optimizer: expected one of sgd, momentum, nesterov, adam, adamw, got 'lion'; try",
+    ),
     "dtype": (["train", "--dtype", "float16"], "--dtype: invalid choice: 'float16'"),
     "seed": (["train", "--seed", "-1"], "--seed: expected a whole number of at least 0, got '-1'"),
     "threads": (["train", "--threads", "0"], "--threads: expected a whole number of at least 1, got '0'"),
@@ -59,7 +63,7 @@ def test_data_that_is_not_there_or_damaged(tmp_path: Path, monkeypatch: pytest.M
     assert main(["train", "mnist", "--data", "."]) == 2
     assert one_line(capsys.readouterr().err, "train-images-idx3-ubyte; try copying or downloading the file again")
     assert main([*QUICK, "--batch", "2000"]) == 2
-    assert one_line(capsys.readouterr().err, "batch_size of at most 1438", "; try batch_size=1438")
+    assert one_line(capsys.readouterr().err, "expected --batch of at most 1438,", "got --batch 2000; try --batch 1438")
 
 
 def test_a_place_that_cannot_be_written_is_found_before_training(
@@ -86,7 +90,7 @@ def test_a_place_in_use_is_left_alone(tmp_path: Path, monkeypatch: pytest.Monkey
     before = (tmp_path / "mine" / "params.safetensors").read_bytes()
     capsys.readouterr()
     assert main([*QUICK, "--out", "mine", "--seed", "1"]) == 2
-    assert one_line(capsys.readouterr().err, "which holds a saved model")
+    assert one_line(capsys.readouterr().err, "which holds a saved model; try another --out\n")
     assert (tmp_path / "mine" / "params.safetensors").read_bytes() == before
 
 

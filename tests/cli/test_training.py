@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -139,6 +140,31 @@ def test_an_interrupt_saves_what_was_learnt(tmp_path: Path) -> None:
     x, y = data.digits()
     held = saved.held_out
     assert accuracy(output) == pytest.approx(100 * np.mean(saved.model(x[held]).argmax(1) == y[held]), abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("steps", "text"),
+    [
+        ([6, 6], "2 epochs, 12 steps"),
+        ([6, 4], "1 epoch and 4 steps"),
+        ([6, 6, 1], "2 epochs and 1 step"),
+        ([4], "4 steps"),
+    ],
+)
+def test_an_epoch_that_was_broken_off_is_told_in_steps(
+    steps: list[int], text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ordinary = train.fit
+
+    def fit(*args: Any, **options: Any) -> Any:
+        run = ordinary(*args, **{**options, "epochs": 1})
+        epochs = [dataclasses.replace(run.history[0], steps=count) for count in steps]
+        return dataclasses.replace(run, history=train.History(epochs), stopped="interrupted")
+
+    monkeypatch.setattr(train, "fit", fit)
+    assert main(["train", "--hidden", "16", "--batch", "256"]) == 130
+    assert f"trained   {text}, interrupted\n" in capsys.readouterr().out
 
 
 def test_an_interrupt_before_the_first_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:

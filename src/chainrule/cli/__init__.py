@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from chainrule.cli.arguments import parse
 from chainrule.cli.information import describe_installation
-from chainrule.cli.texts import without_place
+from chainrule.cli.texts import as_command
 from chainrule.cli.training import train_network
 from chainrule.errors import ChainruleError
 
@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         status = train_network(arguments) if arguments.command == "train" else describe_installation()
         sys.stdout.flush()
     except ChainruleError as error:
-        print(f"chainrule: {without_place(str(error))}", file=sys.stderr)
+        print(f"chainrule: {as_command(str(error))}", file=sys.stderr)
         return 2
     except MemoryError as error:
         text = f"expected training that fits into memory, got: {error or 'no more'}; try a smaller --hidden or --batch"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
@@ -125,7 +125,7 @@ def _add_network(parser: Parser) -> None:
     )
     parser.add_argument(
         "--activation",
-        choices=tuple(nn.ACTIVATIONS),
+        type=_one_of(nn.ACTIVATIONS),
         metavar="NAME",
         help=f"{', '.join(nn.ACTIVATIONS)} ({_by_data_set('activation')})",
     )
@@ -141,7 +141,7 @@ def _add_optimization(parser: Parser) -> None:
     parser.add_argument("--batch", type=_whole(1), metavar="N", help=f"rows in a batch ({_by_data_set('batch')})")
     parser.add_argument(
         "--optimizer",
-        choices=tuple(LEARNING_RATES),
+        type=_one_of(LEARNING_RATES),
         default="adam",
         metavar="NAME",
         help=f"{', '.join(LEARNING_RATES)} (default: adam)",
@@ -189,6 +189,20 @@ def _whole(least: int) -> Callable[[str], int]:
         if value < least:
             raise argparse.ArgumentTypeError(f"expected a whole number of at least {least}, got {text!r}")
         return value
+
+    return read
+
+
+def _one_of(known: Iterable[str]) -> Callable[[str], str]:
+    """The function that reads one of some names, and says which is close to another one."""
+    names = tuple(known)
+
+    def read(text: str) -> str:
+        if text not in names:
+            close = difflib.get_close_matches(text.lower(), names, n=1)
+            meant = f" (is {close[0]} meant?)" if close else ""
+            raise argparse.ArgumentTypeError(f"expected one of {', '.join(names)}, got {text!r}{meant}")
+        return text
 
     return read
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule import data, nn, optim, train
-from chainrule.cli.texts import without_place
+from chainrule.cli.texts import as_command
 from chainrule.cli.threads import limit_threads
 from chainrule.errors import MissingExtraError
 from chainrule.train.history import counted
@@ -54,7 +54,8 @@ def train_network(arguments: argparse.Namespace) -> int:
         return 130
     test = task.test or (task.x[run.held_out], task.y[run.held_out])
     scores = train.evaluate(run.model, nn.cross_entropy, test)
-    _report(run, scores, len(test[0]), started)
+    batches = -(-(len(task.x) - (0 if run.held_out is None else len(run.held_out))) // arguments.batch)
+    _report(run, scores, len(test[0]), started, batches)
     if place is not None:
         accuracy = {"test_loss": scores.loss, "test_accuracy": scores.accuracy}
         saved = train.save(place, run, metrics=accuracy, notes=_notes(arguments, optimizer))
@@ -119,14 +120,24 @@ def _fit(model: nn.MLP, task: Task, optimizer: optim.Optimizer, arguments: argpa
     return run
 
 
-def _report(run: train.Run, scores: train.Scores, rows: int, started: float) -> None:
-    """Prints accuracy and times. Start-up is the processor's time until training began: imports, data, weights."""
+def _report(run: train.Run, scores: train.Scores, rows: int, started: float, batches: int) -> None:
+    """Prints accuracy and times; `batches` are the steps of a whole epoch.
+
+    Start-up is the processor's time until training began: imports, data, weights.
+    """
     seconds = sum(run.history.seconds)
-    each = seconds / len(run.history)
-    size = f"{counted(len(run.history), 'epoch')}, {counted(run.history.steps, 'step')}"
-    print(f"trained   {size}{f', {run.stopped}' if run.stopped else ''}")
+    each = seconds / run.history.steps * batches
+    print(f"trained   {_extent(run.history, batches)}{f', {run.stopped}' if run.stopped else ''}")
     print(f"test accuracy {100 * (scores.accuracy or 0.0):.2f} %  ({rows} digits not trained on)")
     print(f"time      {seconds:.2f} s training, {each:.3f} s an epoch; {started:.2f} s start-up")
+
+
+def _extent(history: train.History, batches: int) -> str:
+    """How long was trained: whole epochs with all their steps, or those and the steps of one that was broken off."""
+    whole, rest = divmod(history.steps, batches)
+    if not rest:
+        return f"{counted(whole, 'epoch')}, {counted(history.steps, 'step')}"
+    return f"{counted(whole, 'epoch')} and {counted(rest, 'step')}" if whole else counted(rest, "step")
 
 
 def _notes(arguments: argparse.Namespace, optimizer: optim.Optimizer) -> dict[str, Any]:
@@ -141,4 +152,4 @@ def _notes(arguments: argparse.Namespace, optimizer: optim.Optimizer) -> dict[st
 
 
 def _say(text: str) -> None:
-    print(f"chainrule: {without_place(text)}", file=sys.stderr)
+    print(f"chainrule: {as_command(text)}", file=sys.stderr)
