@@ -18,7 +18,7 @@ PACKAGE: Final = "chainrule"
 SOURCE: Final = ROOT / "src" / PACKAGE
 
 LEVELS: Final[tuple[tuple[str, ...], ...]] = (
-    ("_version", "errors", "where", "types", "tree"),
+    ("_version", "errors", "where", "observers", "types", "tree"),
     ("ir",),
     ("ops",),
     ("numpy",),

@@ -14,7 +14,7 @@ from bad_input import ROWS
 from bad_rows import Given, Row
 
 import chainrule as cr
-from chainrule import where
+from chainrule import observers, where
 from chainrule.cli import main
 from chainrule.errors import ChainruleError
 from chainrule.ir.op import tracing
@@ -24,7 +24,7 @@ def state() -> list[Any]:
     """What an error must not leave changed in this process."""
     legacy = np.random.get_state()
     return [
-        (tracing(), where.current_layer(), where.tapped_tape(), where.layer_observer(), sys.gettrace()),
+        (tracing(), where.current_layer(), observers.looked_into(), sys.gettrace()),
         (legacy[0], legacy[1].tobytes(), legacy[2:], random.getstate(), np.geterr(), sys.getrecursionlimit()),
     ]
 

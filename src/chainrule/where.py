@@ -11,14 +11,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import CodeType, FrameType, FunctionType, TracebackType
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _NUMPY = (
     os.path.dirname(os.path.abspath(sys.modules["numpy"].__file__ or "")) + os.sep if "numpy" in sys.modules else "\0"
 )
 _PYTHON = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
-# Code of the package that stands for the user's own: the layers' formulas are what a reader wants to see named.
 _LAYERS: ContextVar[tuple[Callable[[], str], ...]] = ContextVar("chainrule_layers", default=())
 
 F = TypeVar("F", bound=FunctionType)
@@ -118,48 +117,3 @@ def _short(file: str) -> str:
     except (ValueError, OSError):  # another drive, or a folder that is gone
         return file
     return relative if len(relative) < len(file) else file
-
-
-_TAPPED: ContextVar[Any] = ContextVar("chainrule_tapped", default=None)
-
-
-@contextmanager
-def collecting_taps(tape: Any) -> Generator[None]:
-    """Within it, `cr.tap` and the layers mark their values on this tape, that of the derivative that asked for them.
-
-    None: the derivative that is under way did not ask.
-    """
-    token = _TAPPED.set(tape)
-    try:
-        yield
-    finally:
-        _TAPPED.reset(token)
-
-
-def tapped_tape() -> Any:
-    """The tape of the innermost derivative, if that wants the gradients at taps."""
-    return _TAPPED.get()
-
-
-def taps_wanted() -> bool:
-    """Whether the innermost derivative wants the gradients at taps."""
-    return _TAPPED.get() is not None
-
-
-LayerCall = Callable[[str, object, tuple[object, ...], object], None]
-_OBSERVER: ContextVar[LayerCall | None] = ContextVar("chainrule_observer", default=None)
-
-
-@contextmanager
-def observing_layers(observer: LayerCall) -> Generator[None]:
-    """Within it, every layer tells `observer(path, layer, arguments, result)` of its calls."""
-    token = _OBSERVER.set(observer)
-    try:
-        yield
-    finally:
-        _OBSERVER.reset(token)
-
-
-def layer_observer() -> LayerCall | None:
-    """Who wants to know of the layers' calls, if anybody."""
-    return _OBSERVER.get()

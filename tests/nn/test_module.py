@@ -12,8 +12,9 @@ from chainrule import nn
 from chainrule.errors import TreeError
 from chainrule.nn.calls import path_to
 from chainrule.nn.module import holds_no_array
+from chainrule.observers import observing_layers
 from chainrule.tree import flatten, named_leaves, tree_map, unflatten
-from chainrule.where import Where, current_layer, observing_layers, user_location
+from chainrule.where import Where, current_layer, user_location
 
 
 class Scale(nn.Module):

@@ -14,13 +14,14 @@ from chainrule.api.leaves import as_cotangent, as_differentiable, current, give,
 from chainrule.errors import DTypeError, ShapeError, TreeError, message
 from chainrule.ir.evaluate import evaluate
 from chainrule.numpy.array import Tracer
+from chainrule.observers import collecting_taps
 from chainrule.ops.movement import full, zeros
 from chainrule.trace import stage
 from chainrule.transform.jvp import Forward
 from chainrule.transform.vjp import Tape, backward
 from chainrule.tree import LEAF, Structure, flatten, unflatten
 from chainrule.types import dtype_of, type_of
-from chainrule.where import collecting_taps, user_location
+from chainrule.where import user_location
 
 P = ParamSpec("P")
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from chainrule.api.leaves import own
 from chainrule.numpy.array import Tracer
+from chainrule.observers import tapped_tape
 from chainrule.ops import identity
 from chainrule.tree import tree_map
 from chainrule.types import type_of
-from chainrule.where import tapped_tape
 
 
 def value(x: Any) -> Any:

@@ -9,8 +9,9 @@ from contextvars import ContextVar
 from typing import Any, cast
 
 from chainrule.api.values import tap
+from chainrule.observers import layer_observer, tapped_tape
 from chainrule.types import dtype_of
-from chainrule.where import in_layer, layer_observer, taps_wanted
+from chainrule.where import in_layer
 
 
 class Call:
@@ -57,7 +58,7 @@ def as_layer_call(call: Callable[..., Any]) -> Callable[..., Any]:
         token = _INNERMOST.set(this)
         try:
             with in_layer(this.path):
-                if taps_wanted():
+                if tapped_tape() is not None:
                     args = _tapped(args, this.path())
                 result = call(self, *args, **kwargs)
                 observer = layer_observer()
