@@ -2,8 +2,8 @@
 
     python benchmarks/eager.py [--out eager.json]
 
-The contenders alternate within one run; results are compared before anything is timed; figures are medians, and ratios
-are medians of the ratios of neighbours, which hold when the machine's speed drifts.
+The contenders alternate within one run and their results are compared before anything is timed. Figures are medians with
+the 10th and 90th percentile; a ratio is the median of the ratios of neighbours, which holds when the speed drifts.
 """
 
 from __future__ import annotations
@@ -78,7 +78,8 @@ def medians(contenders: dict[str, Callable[[], Any]], seconds: float = 0.02) -> 
                 call()
             times[name].append((time.perf_counter() - start) / calls * 1e6)
     ratios = {n: statistics.median(t / f for t, f in zip(ts, times[first], strict=True)) for n, ts in times.items()}
-    return {name: {"microseconds": statistics.median(ts), "ratio": ratios[name]} for name, ts in times.items()}
+    rows = {name: (*np.percentile(ts, [10, 50, 90]).tolist(), ratios[name]) for name, ts in times.items()}
+    return {name: dict(zip(("low", "microseconds", "high", "ratio"), row, strict=True)) for name, row in rows.items()}
 
 
 def gradients() -> list[dict[str, Any]]:
@@ -122,7 +123,11 @@ def main() -> None:
     arguments = parser.parse_args()
     rows = gradients()
     for row in rows:
-        figures = [f"{name} {row[name]['microseconds']:.1f} us ({row[name]['ratio']:.2f})" for name in list(row)[2:]]
+        figures = [
+            f"{name} {row[name]['microseconds']:.0f} us ({row[name]['low']:.0f} to {row[name]['high']:.0f}), "
+            f"ratio {row[name]['ratio']:.2f}"
+            for name in list(row)[2:]
+        ]
         print(f"{row['function']:15} {row['size']:>9,}  " + "  ".join(figures))
     found = imports()
     print("import  " + "  ".join(f"{name} {seconds:.3f} s" for name, seconds in found.items()))
