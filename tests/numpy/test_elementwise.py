@@ -19,6 +19,8 @@ from chainrule.numpy import ufuncs
 from chainrule.trace import stage
 from chainrule.types import DTYPES, Type, type_of
 
+pytestmark = pytest.mark.filterwarnings("ignore:numpy.fix is deprecated:DeprecationWarning")  # since NumPy 2.5
+
 OWN: Final = {"erf", "erfc", "log_sigmoid", "sigmoid", "softplus", "xlogy"}
 """What NumPy does not have."""
 

@@ -12,6 +12,8 @@ import pytest
 from chainrule.api.derivatives import jvp, vjp
 from chainrule.numpy import elementwise as cnp
 
+pytestmark = pytest.mark.filterwarnings("ignore:numpy.fix is deprecated:DeprecationWarning")  # since NumPy 2.5
+
 SMOOTH: Final[dict[str, Callable[[Any], Any]]] = {
     "degrees": cnp.degrees,
     "radians": cnp.radians,
