@@ -114,7 +114,7 @@ class Sequential(Module):
     layers: tuple[Module, ...] = param()
 
     def __init__(self, *layers: Module | Callable[..., Any]) -> None:
-        wrong = [layer for layer in layers if not callable(layer)]
+        wrong: list[Any] = [layer for layer in layers if not callable(layer)]
         if wrong:
             hint = "nn.Sequential(*layers)" if isinstance(wrong[0], (list, tuple)) else "nn.Linear(4, 3)"
             raise OptionError(message("layers that can be called", repr(wrong[0]), user_location(), hint))
@@ -158,7 +158,8 @@ class MLP(Sequential):
     ) -> None:
         if not hasattr(sizes, "__len__") or len(sizes) < 2:
             expected = "at least two sizes, of the input and of the output"
-            given = [n for n in (sizes, activation, bias) if isinstance(n, int) and not isinstance(n, bool)]
+            named: tuple[Any, ...] = (sizes, activation, bias)
+            given = [n for n in named if isinstance(n, int) and not isinstance(n, bool)]
             hint = f"nn.MLP({given})" if len(given) > 1 else "nn.MLP([64, 128, 10])"
             raise OptionError(message(expected, repr(sizes), user_location(), hint))
         generator = _generator(rng)

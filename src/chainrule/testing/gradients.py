@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal
 
 import numpy as np
 
@@ -70,7 +70,8 @@ def check_grads(
 def _arguments(args: Any) -> tuple[Any, ...]:
     """The arguments as a tuple; an ArgumentError for one that stands alone."""
     if isinstance(args, (tuple, list)):
-        return tuple(cast("Sequence[Any]", args))
+        given: Sequence[Any] = args
+        return (*given,)
     alone = isinstance(args, (int, float))
     hint = f"({args!r},)" if alone else "(x,) for a function of one argument"
     raise ArgumentError(message("a tuple of arguments", type(args).__name__, user_location(), hint))
