@@ -2,7 +2,7 @@
 
     python benchmarks/eager.py [--out eager.json]
 
-The contenders alternate within one run and their results are compared before anything is timed. Figures are medians with
+The contenders alternate within one run; their results are compared before anything is timed. Figures are medians with
 the 10th and 90th percentile; a ratio is the median of the ratios of neighbours, which holds when the speed drifts.
 """
 
