@@ -116,7 +116,7 @@ class Sequential(Module):
     def __init__(self, *layers: Module | Callable[..., Any]) -> None:
         wrong: list[Any] = [layer for layer in layers if not callable(layer)]
         if wrong:
-            hint = "nn.Sequential(*layers)" if isinstance(wrong[0], (list, tuple)) else "nn.Linear(4, 3)"
+            hint = "nn.Sequential(*layers)" if type(wrong[0]) in (list, tuple) else "nn.Linear(4, 3)"
             raise OptionError(message("layers that can be called", repr(wrong[0]), user_location(), hint))
         self.layers = tuple(layer if isinstance(layer, Module) else Lambda(layer) for layer in layers)
 

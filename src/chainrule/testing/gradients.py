@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import numpy as np
 
@@ -67,11 +67,11 @@ def check_grads(
     check.run(of_floats(f, leaves, structure), [leaves[i] for i in moving], order, ())
 
 
-def _arguments(args: Any) -> tuple[Any, ...]:
+def _arguments(args: object) -> tuple[Any, ...]:
     """The arguments as a tuple; an ArgumentError for one that stands alone."""
     if isinstance(args, (tuple, list)):
-        given: Sequence[Any] = args
-        return (*given,)
+        given = cast("Sequence[Any]", args)
+        return tuple(given)
     alone = isinstance(args, (int, float))
     hint = f"({args!r},)" if alone else "(x,) for a function of one argument"
     raise ArgumentError(message("a tuple of arguments", type(args).__name__, user_location(), hint))
@@ -87,7 +87,8 @@ def _nothing_moves(leaves: list[Any], names: list[str]) -> DTypeError:
 def _staged(rule: Any, xs: list[Any], given: list[Any]) -> list[Any]:
     """What the rule gives when it is staged; a StagingError notes how to do without."""
     try:
-        return jit(rule)(xs, given)
+        staged: Any = jit(rule)
+        return staged(xs, given)
     except StagingError as error:
         error.add_note("check_grads(..., staged=False) checks the function eagerly alone")
         raise
