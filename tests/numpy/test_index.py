@@ -13,7 +13,8 @@ import chainrule.numpy as cnp
 from chainrule.api.derivatives import grad, jvp, vjp
 from chainrule.api.jit import jit
 from chainrule.errors import DTypeError, OutOfRangeError, ShapeError, StagingError
-from chainrule.numpy.index import add_at, getitem, is_basic, setitem
+from chainrule.numpy.index import add_at, getitem, setitem
+from chainrule.numpy.key import is_basic
 
 X = np.arange(1.0, 25.0).reshape(2, 3, 4)
 KEYS: list[Any] = [

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
+import chainrule as cr
 from chainrule.numpy import protocol
 
 PAGE: Final = (Path(__file__).resolve().parents[2] / "docs" / "numpy.md").read_text(encoding="utf-8")
@@ -36,3 +37,8 @@ def test_all_that_is_reached_is_named() -> None:
     known = {numpys(name) for name in named(WORKS + NEEDS) if not name.startswith("np.")}
     assert len(known) > 200
     assert sorted(f.__name__ for f in set(protocol.functions()) - known) == []
+
+
+def test_what_numpy_lacks_is_named() -> None:
+    names = re.findall(r"`([a-z_]+)[`(]", PAGE.split("functions that NumPy lacks:")[1].split("\n\n")[0])
+    assert sorted(names) == sorted(name for name in cr.numpy.__all__ if not hasattr(np, name))

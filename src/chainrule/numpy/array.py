@@ -13,6 +13,7 @@ from chainrule.numpy import elementwise, index, protocol
 from chainrule.numpy.contract import matmul
 from chainrule.numpy.draft import is_draft
 from chainrule.numpy.handle import Handle
+from chainrule.numpy.key import is_basic
 from chainrule.numpy.shape import permutation, resolve_shape
 from chainrule.numpy.ufuncs import raised
 from chainrule.numpy.view import reshaped, transposed
@@ -31,7 +32,7 @@ class Tracer(Handle):
         return f"Tracer({self.type})" if self.staged else f"Tracer({self.type}, value={self.value!r})"
 
     def __getitem__(self, key: Any) -> Any:
-        if not index.is_basic(key):
+        if not is_basic(key):
             return index.getitem(self, key)
         if index.is_element(key, self.ndim):
             return index.getitem(self, key).scalar()

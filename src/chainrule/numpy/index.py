@@ -10,13 +10,13 @@ import numpy as np
 from chainrule.errors import DTypeError, ShapeError, message
 from chainrule.ir.op import Traced
 from chainrule.numpy.convert import as_array, as_dtype
-from chainrule.numpy.key import check_mask, is_basic, items_of, read_key
+from chainrule.numpy.key import check_mask, items_of, read_key
 from chainrule.numpy.view import Strides
 from chainrule.ops import arithmetic, indexing, movement
 from chainrule.types import BOOL, Shape, dtype_of, shape_of
 from chainrule.where import user_location
 
-__all__ = ["add_at", "getitem", "is_basic", "setitem"]
+__all__ = ["add_at"]  # the others are what brackets mean, to numpy/array.py
 
 
 def getitem(x: Any, key: Any) -> Any:
