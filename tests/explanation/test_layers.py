@@ -60,6 +60,19 @@ def test_a_skip_connection_has_a_line_of_its_own() -> None:
     assert lines["layers.1.inner"].norms["x"] == pytest.approx(np.linalg.norm(dy @ inner.weight))
 
 
+class Two(nn.Module):
+    a: nn.Linear
+    b: nn.Linear
+
+    def __call__(self, x: Any) -> Any:
+        return self.b(nn.tanh(self.a(x)))
+
+
+def test_a_part_of_a_formula_is_not_named_as_a_layer_is() -> None:
+    lines = cr.explain(Two(linear(4, 3, 0), linear(3, 2, 1)), nn.cross_entropy, X, LABELS, file=StringIO()).lines
+    assert lines[2].formula == "y = c @ b.weightᵀ + b.bias, c = tanh(x @ a.weightᵀ + a.bias)"
+
+
 def test_a_layer_called_twice_has_a_line_for_each_call() -> None:
     shared = linear(4, 4, 0)
     model = nn.Sequential(shared, nn.tanh, shared, linear(4, 2, 1))

@@ -69,7 +69,8 @@ class _Writer:
         uses = Counter(value for node in graph.nodes for value in node.inputs)
         self.shared = {value for value, count in uses.items() if count > 1}
         self.definitions: list[str] = []
-        self.letters = iter(letter for letter in _LETTERS if letter not in inputs)
+        taken = {name.partition(".")[0] for name in inputs}  # of a layer `a`, too
+        self.letters = iter(letter for letter in _LETTERS if letter not in taken)
 
     def take_definitions(self) -> list[str]:
         """The lines for shared parts since the last call."""
