@@ -1,11 +1,18 @@
-"""What holds for the whole suite: Ctrl-C can be tried; at the end, how often each operation was checked is shown."""
+"""What holds for the whole suite: the same examples in every run, Ctrl-C can be tried, a table of checks at the end."""
 
 from __future__ import annotations
 
 import signal
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from op_table import OP_CHECKS, op_table
+
+# The same examples in every run, however slow the machine is.
+settings.register_profile(
+    "same", derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("same")
 
 
 def pytest_configure() -> None:

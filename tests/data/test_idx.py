@@ -184,9 +184,7 @@ def test_reading_takes_little_more_than_the_array(tmp_path: Path, as_idx: AsIdx)
         tracemalloc.stop()
 
 
-quietly = functools.partial(
-    settings, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+quietly = functools.partial(settings, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 mutations = st.lists(
     st.tuples(st.sampled_from(["cut", "set", "insert", "remove"]), st.integers(0, 400), st.integers(0, 255)), max_size=4
 )

@@ -95,7 +95,7 @@ def test_split_by_largest_remainder(sizes: tuple[int, ...], fraction: float, exp
     assert tuple(np.bincount(labels[held])) == expected
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(
     sizes=st.lists(st.integers(2, 40), min_size=1, max_size=8),
     fraction=st.floats(0.01, 0.99),

@@ -67,7 +67,7 @@ def test_text_without_its_layout_is_the_same_graph() -> None:
     assert graph.donated == frozenset({0})
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(NUMBERS, st.integers(1, 25))
 def test_text_reads_back(numbers: list[int], length: int) -> None:
     graph = random_graph(numbers, length)
@@ -93,7 +93,7 @@ SCALARS = st.one_of(
 )
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(SCALARS)
 def test_numbers_read_back(number: Any) -> None:
     node = Node(CONSTANT, (), {"value": number}, (type_of(number),))
@@ -102,7 +102,7 @@ def test_numbers_read_back(number: Any) -> None:
     assert same_bits(back, number)
 
 
-@settings(derandomize=True, deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.text(st.characters(), max_size=20))
 def test_strings_read_back(name: str) -> None:
     x = input_value(Type((), F64))
@@ -217,7 +217,7 @@ MARKS = (*"()[]{},:=~#<>-\\\0é", '"', "%0", "%1", "%99", "@c0", "1e999", "nan",
 WORDS = (*MARKS, "graph", "return", "donated", "true", "none", "i64", "negative", "scan")
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(NUMBERS, st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 9), st.sampled_from(WORDS)), min_size=1))
 def test_damaged_text_is_a_graph_or_an_error(numbers: list[int], edits: list[tuple[int, int, str]]) -> None:
     graph = random_graph(numbers, 8)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from both_modes import check_both_modes
-from hypothesis import given, seed, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from same_as_numpy import check_same
 
@@ -146,8 +146,7 @@ def test_the_cheapest_pair_comes_first() -> None:
 LABELS = st.lists(st.sampled_from("abcd"), min_size=0, max_size=4)
 
 
-@seed(30)
-@settings(max_examples=250, deadline=None, database=None)
+@settings(max_examples=250)
 @given(st.lists(LABELS, min_size=1, max_size=3), st.data())
 def test_random_formulas(inputs: list[list[str]], data: Any) -> None:
     used = sorted({label for labels in inputs for label in labels})

@@ -191,7 +191,7 @@ def arrays_and_keys(draw: st.DrawFn) -> tuple[Any, Any]:
     return np.arange(1.0, 1 + np.prod(shape)).reshape(shape), tuple(items)
 
 
-@settings(deadline=None, max_examples=300, derandomize=True)
+@settings(max_examples=300)
 @given(arrays_and_keys())
 def test_any_key(case: tuple[Any, Any]) -> None:
     x, key = case

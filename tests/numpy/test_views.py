@@ -154,7 +154,7 @@ def gather(y: Any, other: Any, choose: Callable[[int], int]) -> Any:
 CHANGES = [increase, scale, put, put, put_all, shift, add_part, gather]
 
 
-@settings(deadline=None, max_examples=120, derandomize=True)
+@settings(max_examples=120)
 @given(st.lists(st.integers(0, 99), min_size=5, max_size=60), st.integers(1, 14))
 def test_programs_of_views_and_assignments_mean_what_they_mean_in_numpy(numbers: list[int], length: int) -> None:
     want: list[bool] = []

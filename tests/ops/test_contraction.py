@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from both_modes import check_both_modes
-from hypothesis import given, seed, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chainrule.api.jit import jit
@@ -50,8 +50,7 @@ def contractions(draw: Any, lengths: Any) -> tuple[Any, ...]:
     return x_shape, y_shape, (x_over, y_over), (x_batch, y_batch)
 
 
-@seed(20)
-@settings(max_examples=300, deadline=None, database=None)
+@settings(max_examples=300)
 @given(contractions(st.integers(0, 4)), st.integers(0, 2**31))
 def test_values_and_type(drawn: Any, number: int) -> None:
     x_shape, y_shape, contract, batch = drawn
@@ -64,8 +63,7 @@ def test_values_and_type(drawn: Any, number: int) -> None:
     np.testing.assert_allclose(apart, found, rtol=1e-4, atol=1e-4)
 
 
-@seed(21)
-@settings(max_examples=60, deadline=None, database=None)
+@settings(max_examples=60)
 @given(contractions(st.integers(1, 3)), st.integers(0, 2**31))
 def test_derivatives(drawn: Any, number: int) -> None:
     x_shape, y_shape, contract, batch = drawn

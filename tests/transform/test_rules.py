@@ -270,7 +270,7 @@ def test_contractions_over_several_axes_keep_their_order() -> None:
 SHAPES = st.sampled_from([(3, 4, 5), (12, 5), (3, 20), (60,), (5, 12), (2, 6, 5), (3, 1, 4, 5), (60, 1), (4, 3, 5)])
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(SHAPES, SHAPES, SHAPES, st.permutations(range(4)), st.booleans())
 def test_reshapes_keep_the_strides(start: Shape, way: Shape, end: Shape, order: list[int], gaps: bool) -> None:
     """Two reshapes are one only where that leaves every stride as it was, whatever the array's own are."""
