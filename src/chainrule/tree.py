@@ -34,6 +34,7 @@ class Structure:
     children: tuple[Structure, ...]
     size: int
     order: tuple[Any, ...] = field(default=(), compare=False)  # a dict's own order of its keys, which are sorted here
+    exact: tuple[Any, ...] = field(default=(), compare=False)  # what == does not tell apart and a program may
 
     def paths(self) -> list[str]:
         """The name of every leaf, such as `layers.0.weight`; the name of a tree that is one leaf is empty."""
@@ -127,7 +128,18 @@ def _node(
 ) -> Structure:
     before = len(leaves)
     structures = tuple([_take_apart(child, leaves) for child in children])
-    return Structure(container, keys, static, structures, len(leaves) - before, order)
+    own = (() if order == keys else order, mark(static))
+    nested = tuple([structure.exact for structure in structures])
+    exact = (own, nested) if own != ((), ()) or any(nested) else ()
+    return Structure(container, keys, static, structures, len(leaves) - before, order, exact)
+
+
+def mark(value: Any) -> Any:
+    """What == does not see of a static value: its type, and the sign of a zero; for a tuple that of its elements."""
+    kind = value.__class__
+    if kind is tuple:
+        return tuple([mark(part) for part in value])
+    return value.hex() if kind is float else kind
 
 
 def _put_together(structure: Structure, leaves: Any) -> Any:

@@ -297,4 +297,25 @@ def test_a_dict_keeps_its_order_of_keys(x: np.ndarray) -> None:
     params = {"w": x, "b": 2.0, "a": 3.0}
     assert list(cr.grad(loss)(params)) == list(cr.jit(cr.grad(loss))(params)) == ["w", "b", "a"]
     step = cr.jit(lambda p: cr.grad(loss)(p))
-    assert list(step(params)) == list(step(dict(sorted(params.items())))) == ["w", "b", "a"]
+    assert list(step(params)) == ["w", "b", "a"] and list(step(dict(sorted(params.items())))) == ["a", "b", "w"]
+    first = cr.jit(lambda p: next(iter(p.values())))
+    assert first({"w": 1.0, "b": 2.0}) == 1.0 and first({"b": 2.0, "w": 1.0}) == 2.0
+
+
+@pytest.mark.parametrize("x", [2.0, np.float64(2.0), np.array(2.0)])
+@pytest.mark.parametrize("f", [lambda x: np.abs(x * 1j), lambda x: np.real(1j - x), lambda x: np.abs(x**1j)])
+@pytest.mark.parametrize("run", [cr.grad, lambda f: lambda x: cr.jvp(f, (x,), (1.0,)), cr.jit])
+def test_a_complex_number_is_an_error_and_no_gradient_of_zero(run: Any, f: Any, x: Any) -> None:
+    with pytest.raises(cr.errors.DTypeError, match=r"got complex(128)? at .*test_derivatives\.py"):
+        run(f)(x)
+
+
+def test_the_gradient_of_a_float_is_a_float() -> None:
+    for f in (
+        lambda x: x.sum(),
+        lambda x: np.reshape(x, 1)[0] * 2,
+        lambda x: np.median(x),
+        lambda x: np.einsum(",", x, x),
+    ):
+        found = cr.grad(lambda x, f=f: f(np.reshape(x, ())))(3.0)
+        assert type(found) is float and found != 0.0

@@ -7,12 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ParamSpec
 
-import numpy as np
-
 from chainrule.api.arguments import argument_numbers, check_function, pair, places, sequence
 from chainrule.api.leaves import as_cotangent, as_differentiable, current, give, own, strip
 from chainrule.errors import DTypeError, ShapeError, TreeError, message
 from chainrule.ir.evaluate import evaluate
+from chainrule.ir.op import Traced
 from chainrule.numpy.array import Tracer
 from chainrule.observers import collecting_taps
 from chainrule.ops.movement import full, zeros
@@ -242,7 +241,7 @@ def _present(ct: Any, like: Any) -> Any:
     """The cotangent as the caller sees it: zeros for None, a float for a float."""
     if ct is None:
         return 0.0 if type(like) is float else zeros(type_of(like), like) if type_of(like).is_float else None
-    return float(ct) if type(like) is float and isinstance(ct, np.generic) else ct
+    return float(ct) if type(like) is float and not isinstance(ct, Traced) else ct
 
 
 def _tangent_leaves(leaves: list[Any], structure: Structure, tangents: tuple[Any, ...]) -> list[Any]:

@@ -25,7 +25,7 @@ from chainrule.ir.op import Traced
 from chainrule.observers import looked_into
 from chainrule.trace import entered, stage
 from chainrule.transform.simplify import simplify
-from chainrule.tree import Structure, flatten, unflatten
+from chainrule.tree import Structure, flatten, mark, unflatten
 from chainrule.types import Type, type_of
 from chainrule.where import user_location
 
@@ -252,7 +252,7 @@ def take_apart(
             arrays.append(leaf)
             places.append(place)
             leaves[place] = None
-    key = (structure, tuple(types), tuple(statics), tuple(places))
+    key = (structure, structure.exact, tuple(types), tuple(statics), tuple(places))
     return Call(arrays, tuple(types), key, structure, leaves, places)
 
 
@@ -293,10 +293,12 @@ class _Static:
         self.value = value
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Static) and type(self.value) is type(other.value) and self.value == other.value
+        if not isinstance(other, _Static) or mark(self.value) != mark(other.value):
+            return False
+        return isinstance(self.value, float) or bool(self.value == other.value)
 
     def __hash__(self) -> int:
-        return hash(self.value)
+        return hash(mark(self.value) if isinstance(self.value, float) else self.value)
 
 
 def _argument_type(leaf: Any, structure: Structure, place: int, parameters: tuple[str, ...]) -> Type:

@@ -46,12 +46,18 @@ def strip(x: Any, trace: Trace) -> Any:
 
 
 def give(values: Iterable[Any], held: Iterable[Any] = ()) -> list[Any]:
-    """The values as the caller may have them: writable, contiguous, and no two of them, or of `held`, one memory."""
+    """The values as the caller may have them: numbers as NumPy's scalars, arrays that are writable and contiguous.
+
+    No two of them, or of `held`, share memory.
+    """
     taken = {id(x) for x in held}
     given: list[Any] = []
-    for x in values:
-        if isinstance(x, np.ndarray):
-            if x.base is not None or not x.flags.writeable or id(x) in taken:
+    for value in values:
+        x: Any = value
+        if isinstance(value, np.ndarray):
+            if not x.shape:
+                x = x[()]
+            elif x.base is not None or not x.flags.writeable or id(x) in taken:
                 x = x.copy()
             taken.add(id(x))
         given.append(x)

@@ -17,7 +17,7 @@ from chainrule.numpy.join import stack
 from chainrule.numpy.shape import moveaxis, ravel
 from chainrule.numpy.view import row_major
 from chainrule.ops import arithmetic, exponential, movement
-from chainrule.types import FLOAT64, SHORT_NAMES, Shape, dtype_of, shape_of
+from chainrule.types import FLOAT64, SHORT_NAMES, Shape, dtype_of, shape_of, type_of
 from chainrule.where import user_location
 
 __all__ = [
@@ -201,7 +201,7 @@ def linspace(
         return (made(found[0]), found[1]) if retstep else made(found)
     if num < 0:
         raise ShapeError(message("a number of samples of at least 0", num, user_location()))
-    first, last = _as_float(start), _as_float(stop)
+    first, last = _floats(start, stop)
     step = arithmetic.divide(arithmetic.subtract(last, first), float(max(num - 1 if endpoint else num, 1)))
     counts = movement.reshape(np.arange(num, dtype=dtype_of(step)), shape=(num,) + (1,) * len(shape_of(step)))
     out = arithmetic.add(arithmetic.multiply(counts, step), first)
@@ -213,9 +213,12 @@ def linspace(
     return (out, step) if retstep else out
 
 
-def _as_float(x: Any) -> Any:
-    array = as_array(x)
-    return array if dtype_of(array).kind == "f" else as_dtype(array, FLOAT64)
+def _floats(*numbers: Any) -> list[Any]:
+    """Numbers as arrays of the floating dtype that NumPy promotes them to: a Python number takes that of the others."""
+    kinds = [type_of(x) for x in map(as_array, numbers)]
+    weak = [type(x) in (int, float) or kind.weak for x, kind in zip(numbers, kinds, strict=True)]
+    dtypes = [kind.dtype for kind, yields in zip(kinds, weak, strict=True) if not yields]
+    return [as_array(x, np.result_type(1.0, *dtypes)) for x in numbers]
 
 
 def logspace(
@@ -224,7 +227,8 @@ def logspace(
     """`num` powers of the base, the exponents at equal distances from start to stop."""
     if not holds_traced(start, stop, base):
         return made(np.logspace(start, stop, num, endpoint, base, dtype, axis))
-    out = exponential.power(as_array(base), linspace(start, stop, num, endpoint, axis=axis))
+    exponents = linspace(start, stop, num, endpoint, axis=axis)
+    out = exponential.power(base if type(base) in (int, float) else as_array(base), exponents)
     return out if dtype is None else as_dtype(out, dtype)
 
 
@@ -232,7 +236,7 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
     """`num` numbers with equal quotients from start to stop, which are of one sign."""
     if not holds_traced(start, stop):
         return made(np.geomspace(start, stop, num, endpoint, dtype, axis))
-    first, last = _as_float(start), _as_float(stop)
+    first, last = as_array(start, FLOAT64), as_array(stop, FLOAT64)
     sign = arithmetic.sign(first)
     ends = [exponential.log10(arithmetic.divide(end, sign)) for end in (first, last)]
     out = arithmetic.multiply(exponential.power(10.0, linspace(ends[0], ends[1], num, endpoint)), sign)

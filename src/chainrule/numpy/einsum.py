@@ -11,9 +11,13 @@ from functools import lru_cache
 from math import prod
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from chainrule.errors import ShapeError, message
 from chainrule.ir.op import Traced
 from chainrule.numpy.convert import as_array, as_dtype
+from chainrule.numpy.ufuncs import strong
+from chainrule.numpy.view import transposed
 from chainrule.ops import arithmetic, movement
 from chainrule.ops.contraction import Pairs, dot_general
 from chainrule.ops.reduction import sum_
@@ -36,7 +40,10 @@ def einsum(*operands: Any, dtype: Any = None, optimize: Any = True) -> Any:
     """
     formula, arrays = _formula(operands)
     values = [as_array(x, dtype) for x in arrays]
-    return apply(formula, values)
+    plan = _plan(formula, tuple([x.shape for x in values]))
+    if len(values) == 1 and not plan.singles[0].summed:
+        return _moved(values[0], plan) if isinstance(values[0], Traced) else np.einsum(*operands, dtype=dtype)
+    return _applied(plan, values)
 
 
 class Formula(NamedTuple):
@@ -48,16 +55,19 @@ class Formula(NamedTuple):
 
 def apply(formula: Formula, values: list[Any]) -> Any:
     """The value of the formula for these arrays."""
-    plan = _plan(formula, tuple([x.shape for x in values]))
-    given = values[0]
+    return _applied(_plan(formula, tuple([x.shape for x in values])), values)
+
+
+def _applied(plan: _Plan, values: list[Any]) -> Any:
+    if any(single.summed for single in plan.singles):  # sums in the dtype of the result
+        dtype = np.result_type(*map(dtype_of, values))
+        values = [as_dtype(x, dtype) for x in values]
     values = [_reduced(x, single) for x, single in zip(values, plan.singles, strict=True)]
     for pair in plan.pairs:
         y = values.pop(pair.right)
         values[pair.left] = _product(values[pair.left], y, pair)
     (out,) = values
-    if plan.order is not None:
-        out = movement.transpose(out, axes=plan.order)
-    return out[...] if out is given and not isinstance(out, Traced) else out
+    return strong(out if plan.order is None else movement.transpose(out, axes=plan.order))
 
 
 # --- the formula ------------------------------------------------------------------------------------------------------
@@ -251,6 +261,38 @@ def _aligned(labels: Labels, out: Labels, sizes: dict[Label, int]) -> tuple[Axes
 # --- its execution ----------------------------------------------------------------------------------------------------
 
 
+def _moved(x: Any, plan: _Plan) -> Any:
+    """The view of a traced operand, as NumPy gives it where nothing is summed: diagonals, and axes in another order."""
+    for i, j in plan.singles[0].diagonals:
+        x = _diagonal_view(x, i, j)
+    return x if plan.order is None else transposed(x, plan.order)
+
+
+def _diagonal_view(x: Any, i: int, j: int) -> Any:
+    order = (i, j, *[axis for axis in range(len(x.shape)) if axis not in (i, j)])
+
+    def read(base: Any) -> Any:
+        return _diagonal(base, i, j)
+
+    def write(base: Any, part: Any) -> Any:
+        first = movement.transpose(base, axes=order)
+        flat = movement.reshape(first, shape=(first.shape[0] ** 2, *first.shape[2:]))
+        front = movement.transpose(part, axes=(i, *[axis for axis in range(len(part.shape)) if axis != i]))
+        new = movement.slice_set(flat, front, **_every(first.shape[0] + 1, flat.shape))
+        return movement.transpose(movement.reshape(new, shape=first.shape), axes=movement.inverse(order))
+
+    def strides(of_x: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple([step + of_x[j] * (axis == i) for axis, step in enumerate(of_x) if axis != j])
+
+    return x.viewed(read, write, strides)
+
+
+def _every(step: int, shape: Shape) -> dict[str, Any]:
+    """The attributes of a slice with a step along the first axis."""
+    rest = len(shape) - 1
+    return {"starts": (0,) * (rest + 1), "stops": shape, "steps": (step, *[1] * rest)}
+
+
 def _reduced(x: Any, single: _Single) -> Any:
     for i, j in single.diagonals:
         x = _diagonal(x, i, j)
@@ -266,7 +308,7 @@ def _diagonal(x: Any, i: int, j: int) -> Any:
     flat = movement.transpose(x, axes=(i, j, *others))
     rest = flat.shape[2:]
     flat = movement.reshape(flat, shape=(n * n, *rest))
-    taken = movement.slice_(flat, starts=(0,) * len(flat.shape), stops=flat.shape, steps=(n + 1, *[1] * len(rest)))
+    taken = movement.slice_(flat, **_every(n + 1, flat.shape))
     back = (*range(1, i + 1), 0, *range(i + 1, len(taken.shape)))
     return movement.transpose(taken, axes=back)
 

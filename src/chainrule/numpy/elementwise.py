@@ -197,15 +197,23 @@ def heaviside(x: Any, y: Any, /) -> Any:
 
 @composition(np.nan_to_num)
 def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
-    """x with NaN replaced by a number, infinities by the largest and smallest numbers unless others are given."""
+    """x with NaN replaced by a number, infinities by the largest and smallest numbers unless others are given.
+
+    Without `copy` x itself is changed.
+    """
+    given: Any = x
     x = operand(x)
     if not _is_float(x):
-        return +x
+        return +x if copy else given
     limits = np.finfo(dtype_of(x))
     high, low = (limits.max if posinf is None else posinf), (limits.min if neginf is None else neginf)
     infinite = ops.select(ops.greater(x, 0), high, low)
     found = ops.select(ops.isnan(x), nan, ops.select(ops.isinf(x), infinite, x))
-    return astype(found, dtype_of(x), copy=False)
+    found = astype(found, dtype_of(x), copy=False)
+    if copy or not isinstance(x, Traced):
+        return found
+    given[...] = found
+    return given
 
 
 # --- rounding ---------------------------------------------------------------------------------------------------------

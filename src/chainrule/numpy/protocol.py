@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Sequence
 from functools import cache, partial
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from chainrule.errors import ChainruleError, TraceError, message
+from chainrule.errors import ChainruleError, DTypeError, TraceError, message
 from chainrule.ir.op import Traced
+from chainrule.numpy.convert import as_array, as_dtype
 from chainrule.numpy.draft import on_numbers, only_drafts, settled
-from chainrule.ops.arithmetic import cast
+from chainrule.ops.scalar import PYTHON_TYPES
+from chainrule.types import dtype_of, supported, type_of
 from chainrule.where import user_location
 
 _METHODS = """
@@ -73,8 +76,31 @@ def call_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[st
     if isinstance(target, np.ndarray):
         np.copyto(target, settled(result), casting="same_kind")
     else:
-        target[...] = result
+        _write(target, result, f"out= of {ufunc.__name__}")
     return target
+
+
+def _write(target: Any, result: Any, what: str) -> None:
+    """Writes a result to an array given as out=, which takes dtypes of the same kind only."""
+    if not np.can_cast(dtype_of(result), dtype_of(target), "same_kind"):
+        expected = f"a result that {what} takes, of dtype {dtype_of(target).name} or less"
+        hint = "y[...] = result, which casts"
+        raise DTypeError(message(expected, dtype_of(result).name, user_location(), hint))
+    target[...] = result
+
+
+def _in_loop_dtypes(ufunc: Any, inputs: Sequence[Any], dtype: Any) -> tuple[Any, ...]:
+    """The inputs in the dtypes of the loop by which NumPy computes a result of the dtype."""
+    given = [as_array(x) for x in inputs]
+    kinds = [PYTHON_TYPES[t.dtype.kind] if t.weak else t.dtype for t in map(type_of, given)]
+    try:
+        outs = [supported(dtype)] * ufunc.nout
+        found = ufunc.resolve_dtypes((*kinds, *[None] * ufunc.nout), signature=(*[None] * ufunc.nin, *outs))
+    except TypeError as error:
+        got = f"{np.dtype(dtype).name} of {' and '.join(str(type_of(x)) for x in given)}"
+        expected = f"a dtype= that {ufunc.__name__} gives"
+        raise DTypeError(message(expected, got, user_location(), "astype of the result")) from error
+    return tuple([as_dtype(x, wanted) for x, wanted in zip(given, found, strict=False)])
 
 
 def _ufunc_result(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -83,23 +109,23 @@ def _ufunc_result(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict
         raise _no_counterpart(f"{ufunc.__name__} with where=", "cr.numpy.where(condition, result, other)")
     kwargs.pop("where", None)
     dtype = kwargs.pop("dtype", None)
+    dtypes = {} if dtype is None else {"dtype": dtype}
     if method == "__call__":
         function = functions().get(ufunc)
         if function is None:  # the method clip of a plain array is a ufunc that is not numpy.clip
             known = ufunc.__name__ in ours.__all__
             raise _no_counterpart(_name(ufunc), f"cr.numpy.{ufunc.__name__}" if known else "")
-        result = _call(function, inputs, kwargs)
-        return result if dtype is None else cast(result, dtype=np.dtype(dtype).name)
+        return _call(function, inputs if dtype is None else _in_loop_dtypes(ufunc, inputs, dtype), kwargs)
     if method == "reduce" and ufunc.__name__ in REDUCTIONS:
         kwargs.setdefault("axis", 0)
-        dtypes = {} if dtype is None else {"dtype": dtype}
         return _call(getattr(ours, REDUCTIONS[ufunc.__name__]), inputs, {**kwargs, **dtypes})
     if method == "accumulate" and ufunc in (np.add, np.multiply):
         kwargs.setdefault("axis", 0)
-        return _call(ours.cumsum if ufunc is np.add else ours.cumprod, inputs, kwargs)
+        return _call(ours.cumsum if ufunc is np.add else ours.cumprod, inputs, {**kwargs, **dtypes})
     if method == "outer" and ufunc in functions():
         x, y = inputs
-        return functions()[ufunc](ours.reshape(x, (*np.shape(x), *[1] * np.ndim(y))), y)
+        x = ours.reshape(x, (*np.shape(x), *[1] * np.ndim(y)))
+        return _ufunc_result(ufunc, "__call__", (x, y), {**kwargs, **dtypes})
     raise _no_counterpart(f"{_name(ufunc)}.{method}")
 
 
@@ -131,7 +157,7 @@ def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     if out is None:
         return _call(ours, args, kwargs)
     _check_target(out, f"out= of {function.__name__}")
-    out[...] = _call(ours, args, kwargs)
+    _write(out, _call(ours, args, kwargs), f"out= of {function.__name__}")
     return out
 
 

@@ -89,8 +89,8 @@ def _masked(x: Any, where: Any, fill: Any) -> Any:
 
 
 def _like(value: Any, x: Any) -> Any:
-    """`initial=` in the dtype of x; Python's numbers yield to it by themselves."""
-    return value if type(value) in (int, float, bool) else as_dtype(as_array(value), dtype_of(x))
+    """`initial=` in the dtype of x, cast as NumPy casts it: of an integer without what is behind the point."""
+    return as_dtype(as_array(value), dtype_of(x))
 
 
 # --- the largest and the smallest -------------------------------------------------------------------------------------

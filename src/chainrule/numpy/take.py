@@ -215,7 +215,9 @@ def put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None = -1) -
 
 @assignment(np.put)
 def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
-    """Writes values, from the first again where they are too few, at indices of the flat array."""
+    """Writes values, from the first again where they are too few, at indices of the flat array; of none nothing."""
+    if not math.prod(shape_of(as_array(v))):
+        return
     indices = _by_mode(ravel(_integers(ind)), math.prod(shape_of(a)), mode)
     flat = a.copy().reshape(-1)
     flat[indices] = resize(v, shape_of(indices))
@@ -224,7 +226,9 @@ def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
 
 @assignment(np.putmask)
 def putmask(a: Any, mask: Any, values: Any) -> None:
-    """Writes values, repeated to the size of the array, where the mask is true."""
+    """Writes values, repeated to the size of the array, where the mask is true; of none nothing."""
+    if not math.prod(shape_of(as_array(values))):
+        return
     a[...] = arithmetic.select(as_array(mask), as_dtype(resize(values, shape_of(a)), dtype_of(a)), a)
 
 

@@ -9,7 +9,13 @@ import numpy as np
 from chainrule.ops.arithmetic import cast, negative, strong_mul
 from chainrule.ops.movement import broadcast_to, reshape
 from chainrule.ops.reduction import sum_
-from chainrule.types import Shape, dtype_of, shape_of
+from chainrule.types import Shape, dtype_of, shape_of, type_of
+
+
+def moves(out: Any) -> bool:
+    """Whether a result can have a derivative: not where it is an integer; an error where it is complex or an object."""
+    kind = dtype_of(out).kind
+    return kind == "f" or (kind not in "biu" and type_of(out).is_float)
 
 
 def fit(ct: Any, shape: Shape, dtype: np.dtype[Any]) -> Any:

@@ -14,7 +14,7 @@ from chainrule.ops.arithmetic import strong_mul
 from chainrule.ops.movement import zeros
 from chainrule.ops.reduction import sum_
 from chainrule.trace import check_open, entered
-from chainrule.transform.cotangent import scale, spread
+from chainrule.transform.cotangent import moves, scale, spread
 from chainrule.transform.vjp import LOOPS, factor
 from chainrule.types import dtype_of, shape_of, type_of
 
@@ -47,7 +47,7 @@ class Forward(Trace):
 def push(op: Op, primals: Sequence[Any], dots: Sequence[Any], out: Any, attrs: dict[str, Any]) -> Any:
     """The tangent of the result (of each result), given the tangents of the inputs."""
     places = [i for i, dot in enumerate(dots) if dot is not None]
-    if not places or (not op.several and dtype_of(out).kind != "f"):
+    if not places or (not op.several and not moves(out)):
         return None
     match op.derivative:
         case Partials() as rule:

@@ -21,7 +21,7 @@ from chainrule.ops.identity import tap
 from chainrule.ops.movement import zeros
 from chainrule.ops.reduction import expanded
 from chainrule.trace import check_open, entered
-from chainrule.transform.cotangent import fit, scale
+from chainrule.transform.cotangent import fit, moves, scale
 from chainrule.types import Shape, Type, dtype_of, shape_of, type_of
 
 VALUE, TYPE = 1, 2  # what a rule may need of an input
@@ -128,11 +128,11 @@ class Tape(Trace):
     def _results(self, op: Op, out: Any, moving: bool | Sequence[bool]) -> tuple[Any, Sequence[int]]:
         """Handles on the results, and their slots: a slot of its own for each that moves and is differentiable."""
         if not op.several:
-            slot = self._new_slot() if moving and dtype_of(out).kind == "f" else CONSTANT
+            slot = self._new_slot() if moving and moves(out) else CONSTANT
             return Tracer(self, out, slot), (slot,)
         each = [moving] * len(out) if isinstance(moving, bool) else moving
         pairs = zip(out, each, strict=True)
-        slots = [self._new_slot() if m and dtype_of(o).kind == "f" else CONSTANT for o, m in pairs]
+        slots = [self._new_slot() if m and moves(o) else CONSTANT for o, m in pairs]
         return tuple([Tracer(self, o, slot) for o, slot in zip(out, slots, strict=True)]), slots
 
     def _new_slot(self) -> int:
