@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
+from chainrule.errors import MissingExtraError
 from chainrule.train import Epoch, History, Run, Scores
 from chainrule.train.history import Totals
 
@@ -52,3 +55,38 @@ def test_totals_are_sums_in_float64() -> None:
     losses = np.full(10_000, 0.1, np.float32)
     exact = float(np.float32(0.1))
     assert Totals().add(losses, np.zeros(10_000, int), 1, 0).scores().loss == pytest.approx(exact, rel=1e-15)
+
+
+class Axes:
+    """What is asked of matplotlib's axes, written down."""
+
+    def __init__(self) -> None:
+        self.lines: dict[str, tuple[list[int], list[float]]] = {}
+        self.words: list[str] = []
+
+    def plot(self, x: list[int], y: list[float], label: str) -> None:
+        self.lines[label] = x, y
+
+    def set_xlabel(self, text: str) -> None:
+        self.words.append(text)
+
+    def set_ylabel(self, text: str) -> None:
+        self.words.append(text)
+
+    def legend(self) -> None:
+        self.words.append("legend")
+
+
+def test_a_plot_shows_both_losses() -> None:
+    axes = Axes()
+    assert History(EPOCHS).plot(axes) is axes
+    assert axes.lines == {"training": ([1, 2], [0.5, 0.125]), "validation": ([1], [0.25])}
+    assert axes.words == ["epoch", "loss", "legend"]
+
+
+def test_a_plot_without_matplotlib_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    with pytest.raises(
+        MissingExtraError, match=r"matplotlib, got none installed at .*; try pip install 'chainrule\[plot\]'"
+    ):
+        History(EPOCHS).plot()

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+from chainrule.errors import MissingExtraError, message
+from chainrule.where import user_location
 
 Stopped: TypeAlias = Literal["interrupted", "diverged", "requested"]
 
@@ -77,6 +81,23 @@ class History(tuple[Epoch, ...]):
         """The number of steps in all epochs together."""
         return sum(epoch.steps for epoch in self)
 
+    def plot(self, ax: Any = None) -> Any:
+        """The axes with the losses by epoch, of training and of the held-out rows.
+
+        `ax` are matplotlib's axes to draw in, a new figure's where it is None (extra `plot`).
+        """
+        if ax is None:
+            ax = _new_axes()
+        numbers = [epoch.number for epoch in self]
+        ax.plot(numbers, self.loss, label="training")
+        held_out = [(n, loss) for n, loss in zip(numbers, self.validation_loss, strict=True) if loss is not None]
+        if held_out:
+            ax.plot([n for n, _ in held_out], [loss for _, loss in held_out], label="validation")
+        ax.set_xlabel("epoch")
+        ax.set_ylabel("loss")
+        ax.legend()
+        return ax
+
     def __str__(self) -> str:
         return "\n".join(str(epoch) for epoch in self) or "no whole step"
 
@@ -138,3 +159,12 @@ class Totals:
 def counted(number: int, what: str) -> str:
     """A number of things in words: 1 epoch, 2 epochs."""
     return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _new_axes() -> Any:
+    try:
+        pyplot = import_module("matplotlib.pyplot")
+    except ImportError as error:
+        text = message("the package matplotlib", "none installed", user_location(), "pip install 'chainrule[plot]'")
+        raise MissingExtraError(text) from error
+    return pyplot.subplots()[1]
