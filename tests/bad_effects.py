@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Generator
 from fractions import Fraction
 from typing import Any
 
@@ -233,6 +234,65 @@ def write_to_an_array_from_outside(x: Any) -> Any:
     return (y * PLAIN).sum()
 
 
+STORED = (
+    "expected nothing stored outside the function while staging (it would happen once, not at every call), got {} "
+    "{{here}}; try returning it, and passing it as an argument to the next call"
+)
+
+
+class Memory:
+    """What functions keep from one call to the next."""
+
+    def __init__(self) -> None:
+        self.mean = np.zeros(3)
+        self.found: list[Any] = []
+
+
+@TABLE.called(StagingError, STORED.format("a traced value that is kept"))
+def traced_state_of_an_object(given: Given) -> Any:
+    memory = Memory()
+
+    def f(x: Any) -> Any:
+        memory.mean = 0.9 * memory.mean + x  # wrong
+        return memory.mean.sum()
+
+    return cr.jit(f)(given.x)
+
+
+@TABLE.called(StagingError, STORED.format("a traced value that is kept"))
+def traced_value_in_a_list(given: Given) -> Any:
+    memory = Memory()
+
+    def f(x: Any) -> Any:
+        y = 2.0 * x
+        memory.found.append(y)  # wrong
+        return y.sum()
+
+    return cr.jit(cr.grad(f))(given.x)
+
+
+@TABLE.called(StagingError, STORED.format("another array in place of one that was there"))
+def plain_state_of_an_object(given: Given) -> Any:
+    memory = Memory()
+
+    def f(x: Any) -> Any:
+        memory.mean = 0.9 * memory.mean + 1.0  # wrong
+        return (x * memory.mean).sum()
+
+    return cr.jit(f)(given.x)
+
+
+@TABLE.called(StagingError, STORED.format("another array in place of one that was there"))
+def plain_state_in_a_loop(given: Given) -> Any:
+    memory = Memory()
+
+    def f(total: Any, x: Any) -> Any:
+        memory.mean = memory.mean + 1.0  # wrong
+        return total + x * memory.mean.sum(), None
+
+    return cr.scan(f, 0.0, given.x)
+
+
 # --- exceptions of the user's own -------------------------------------------------------------------------------------
 
 
@@ -276,7 +336,14 @@ def own_error_on_the_line_of_a_refusal(x: Any) -> Any:
 def kept_by(derive: Any, given: Given) -> Any:
     """A traced array whose call has ended."""
     kept: list[Any] = []
-    derive(lambda x: kept.append(x) or x.sum())(given.x)
+
+    def keeper() -> Generator[None, Any]:  # which the search for what a staged function stores does not look into
+        while True:
+            kept.append((yield))
+
+    keeping = keeper()
+    next(keeping)
+    derive(lambda x: keeping.send(x) or x.sum())(given.x)
     return kept[0]
 
 

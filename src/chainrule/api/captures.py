@@ -141,7 +141,9 @@ class _Walk:
             self.captures.numbers[id(held)] = held
         elif isinstance(value, np.ndarray):
             self.captures.arrays[id(held)] = held
-        elif not isinstance(value, (*PLAIN, Traced)) and id(value) not in self.seen:
+        elif isinstance(value, Traced):
+            self.captures.traced.append(value)
+        elif not isinstance(value, PLAIN) and id(value) not in self.seen:
             self.seen[id(value)] = value
             self.pending.append(value)
 

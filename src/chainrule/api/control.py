@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.api.arguments import check_function
 from chainrule.api.captures import find_captures
-from chainrule.api.effects import without_effects
+from chainrule.api.effects import check_stored, without_effects
 from chainrule.api.leaves import own
 from chainrule.errors import ArgumentError, DTypeError, ShapeError, StagingError, TreeError, message
 from chainrule.ir.graph import Graph
@@ -103,9 +103,12 @@ def _loop(
     """The last carry and the stacked ys of `step`, which is f as a function of leaves."""
     rows = [type_of(x).with_shape(type_of(x).shape[1:]) for x in columns]
     held = find_captures(f)
-    staged, types = without_effects(
-        lambda: _stage_body(step, [type_of(x) for x in carry], names, rows), held.sources, held.arrays.values()
-    )
+
+    def run() -> tuple[Staged, list[Type]]:
+        return _stage_body(step, [type_of(x) for x in carry], names, rows)
+
+    staged, types = without_effects(run, held.sources, held.arrays.values())
+    check_stored(run, held.groups, [], list)
     carry = [cast(x, dtype=t.dtype.name) if type_of(x) != t else x for x, t in zip(carry, types, strict=True)]
     count = len(carry)
     given, captured = staged.graph.inputs[: count + len(rows)], staged.graph.inputs[count + len(rows) :]

@@ -1,9 +1,9 @@
 """What a staged function does besides returning a result happens once, when it is traced, and at no later call.
 
-So a draw from a random generator would become a constant of the graph, and a write to an array from outside would be
-missing from the second call on. NumPy's global generator, Python's, and the generators and (small) arrays that the
-function holds are looked at before and after. A generator that the function makes for itself is not seen: with a seed
-it gives the same numbers at every call anyway.
+So a draw from a random generator would become a constant of the graph, and a write to an array from outside, or what
+the function stores there, would be missing from the second call on. NumPy's global generator, Python's, and the
+generators and (small) arrays that the function holds are looked at before and after. A generator that the function
+makes for itself is not seen: with a seed it gives the same numbers at every call anyway.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar, cast
 import numpy as np
 
 from chainrule.errors import StagingError, message
-from chainrule.where import Where, is_users, user_location
+from chainrule.where import Where, is_users, raised_at, user_location
 
 T = TypeVar("T")
 
@@ -72,7 +72,7 @@ def without_effects(run: Callable[[], T], generators: Iterable[Source], arrays: 
     _restore(sources, before)
     place = user_location()
     if sys.gettrace() is None:  # else a debugger or a coverage tool is at work
-        place = _line_of_effect(run, sources)
+        place = _line_of_effect(run, lambda: _marks([source.read() for source in sources]))
         moved = _moved(sources, before)
         _restore(sources, before if moved else after)
         if not moved:  # another thread's doing, or that of a first call only
@@ -121,9 +121,43 @@ def _mark(state: Any) -> Any:
     return state.tobytes() if isinstance(state, np.ndarray) else state
 
 
-def _line_of_effect(run: Callable[[], Any], sources: list[Source]) -> Where | None:
-    """The line of the user's on which a state moves when `run` is called once more; None in code without a file."""
-    seen = _marks([source.read() for source in sources])
+def check_stored(
+    run: Callable[[], Any], places: Sequence[Any], left: Sequence[Any], find_left: Callable[[], Sequence[Any]]
+) -> None:
+    """Raises a StagingError, naming the line, where the function stored arrays or traced values outside of itself.
+
+    `places` are groups of places as they were before (api/places.py), `left` the traced values in any place now.
+    """
+    if not left and not _rebound(places):
+        return
+    line = user_location()
+    if sys.gettrace() is None:
+        found = _line_of_effect(run, lambda: [*map(id, find_left()), *_rebound(places)])
+        if found is None and not left:  # another thread's doing
+            return
+        line = found or line
+    expected = "nothing stored outside the function while staging (it would happen once, not at every call)"
+    got = "a traced value that is kept" if left else "another array in place of one that was there"
+    hint = "returning it, and passing it as an argument to the next call"
+    raise StagingError(message(expected, got, line, hint))
+
+
+def _rebound(places: Sequence[Any]) -> list[int]:
+    """The ids of what is in places now where another array was."""
+    found: list[int] = []
+    for group in places:
+        for old, new in zip(group.values, group.now() or (), strict=False):
+            if new is not old and isinstance(old, np.ndarray):
+                found.append(id(new))
+    return found
+
+
+def _line_of_effect(run: Callable[[], Any], marks: Callable[[], list[Any]]) -> Where | None:
+    """The line of the user's on which the marks change when `run` is called once more; None in code without a file.
+
+    Where it cannot be called again, since it now finds what it left behind, the line on which it fails.
+    """
+    seen = marks()
     last: Where | None = None
     found: Where | None = None
 
@@ -131,7 +165,7 @@ def _line_of_effect(run: Callable[[], Any], sources: list[Source]) -> Where | No
         nonlocal last, found
         if not is_users(frame.f_code.co_filename):
             return None
-        if found is None and last is not None and _marks([source.read() for source in sources]) != seen:
+        if found is None and last is not None and marks() != seen:
             found = last
         if found is None:
             last = _place(frame.f_back if event == "return" else frame)
@@ -140,8 +174,8 @@ def _line_of_effect(run: Callable[[], Any], sources: list[Source]) -> Where | No
     sys.settrace(look)
     try:
         run()
-    except Exception:  # it did not fail the first time; what was found by then counts
-        pass
+    except Exception as error:
+        found = found or raised_at(error.__traceback__)
     finally:
         sys.settrace(None)
     return found

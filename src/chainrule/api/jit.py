@@ -12,7 +12,7 @@ import numpy as np
 
 from chainrule.api.arguments import argument_numbers, check_function
 from chainrule.api.captures import find_captures
-from chainrule.api.effects import without_effects
+from chainrule.api.effects import check_stored, without_effects
 from chainrule.api.leaves import give
 from chainrule.api.places import Captures
 from chainrule.api.precision import warn_of_float64
@@ -23,7 +23,7 @@ from chainrule.ir.evaluate import evaluate
 from chainrule.ir.graph import Graph
 from chainrule.ir.op import Traced
 from chainrule.observers import looked_into
-from chainrule.trace import entered, stage
+from chainrule.trace import Staged, entered, stage
 from chainrule.transform.simplify import simplify
 from chainrule.tree import Structure, flatten, mark, unflatten
 from chainrule.types import Type, type_of
@@ -144,9 +144,13 @@ class Jitted(Generic[P, R]):
             outcome["constants"] = {i: x for i, x in enumerate(leaves) if isinstance(x, STATIC) or x is None}
             return [x for i, x in enumerate(leaves) if i not in outcome["constants"]]
 
-        held = before.sources, before.arrays.values()
-        staged = without_effects(lambda: stage(function, call.types, hoists=True), *held)
+        def run() -> Staged:
+            return stage(function, call.types, hoists=True)
+
+        staged = without_effects(run, before.sources, before.arrays.values())
         captures = find_captures(self._function)  # as they are now: tracing may have counted its own calls
+        left = captures.left(but=before)
+        check_stored(run, before.groups, left, lambda: find_captures(self._function).left(but=before))
         captures.watch(staged)
         graph = simplify(staged.graph)
         self._warned = self._warned or warn_of_float64(graph)

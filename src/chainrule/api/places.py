@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 
 from chainrule.api.effects import Source
+from chainrule.ir.op import Traced
 from chainrule.trace import Staged, same_bits
 
 PLAIN: Final = (int, float, complex, bool, str, bytes, type(None), np.generic, frozenset)
@@ -58,14 +59,23 @@ class _Uses(NamedTuple):
 
 @dataclass(slots=True)
 class Captures:
-    """The places that a function can read from besides its arguments, and the arrays and random sources in them."""
+    """The places that a function can read from besides its arguments, and the arrays and random sources in them.
+
+    `traced` are the values of traces in them: those of a call that is under way, or that were left by one that ended.
+    """
 
     groups: list[Group] = field(default_factory=list[Group])
     arrays: dict[int, Array] = field(default_factory=dict[int, Array])
     numbers: dict[int, np.generic] = field(default_factory=dict[int, np.generic])
     sources: list[Source] = field(default_factory=list[Source])
+    traced: list[Traced] = field(default_factory=list[Traced])
     watched: list[tuple[Array, Array]] = field(default_factory=list[tuple[Array, Array]])  # and as they were
     followed: set[int] = field(default_factory=set[int])
+
+    def left(self, but: Captures) -> list[Traced]:
+        """The traced values that have come since."""
+        known = set(map(id, but.traced))
+        return [x for x in self.traced if id(x) not in known]
 
     def watch(self, staged: Staged) -> None:
         """Decides what a change of an array's elements, or another array in its place, means from now on.
