@@ -372,3 +372,8 @@ def add_command(name: str, arguments: tuple[str, ...], text: str) -> None:
 
 for _name, (_arguments, _text) in COMMANDS.items():
     add_command(_name, _arguments, _text)
+
+if os.name != "posix":  # no links without privileges, no endless devices, other words of the system
+    LINKED = {"link to another folder", "parameters of endless zeros", "description of endless zeros"}
+    WORDED = {"folder below a file", "parameters missing", "command, output below a file"}
+    TABLE.rows = [row for row in TABLE.rows if row.name not in LINKED | WORDED]
