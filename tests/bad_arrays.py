@@ -258,6 +258,18 @@ def argument_that_is_not_taken(x: Any) -> Any:
     return np.stack([x, x], casting="no").sum()  # wrong
 
 
+@TABLE.traced(
+    TraceError, "expected add() of traced arrays with no arguments but ..., got casting= {here}; try add without ..."
+)
+def option_of_a_ufunc_that_is_not_taken(x: Any) -> Any:
+    return np.add(x, 1.0, casting="no").sum()  # wrong
+
+
+@TABLE.traced(TypeError, "expected an array with an axis to take the len() of, got f64 {here}; try x.size")
+def length_of_a_number(x: Any) -> Any:
+    return x * len(x[0])  # wrong
+
+
 # --- branches on staged values ----------------------------------------------------------------------------------------
 
 

@@ -223,7 +223,7 @@ def test_a_traced_result_does_not_go_into_a_plain_target() -> None:
 
 
 def test_unknown_options_are_errors() -> None:
-    with pytest.raises(TypeError, match=r"exp\(\) of traced arrays got unexpected arguments \['casting'\]"):
+    with pytest.raises(TypeError, match=r"exp\(\) of traced arrays .*, got casting= at .*test_elementwise\.py"):
         grad(lambda x: cnp.exp(x, casting="unsafe"))(1.0)
 
 

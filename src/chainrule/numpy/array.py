@@ -139,7 +139,8 @@ class Tracer(Handle):
 
     def __len__(self) -> int:
         if not self.shape:
-            raise TypeError(message("an array with an axis to take the len() of", str(self.type), user_location()))
+            expected, hint = "an array with an axis to take the len() of", "x.size"
+            raise TypeError(message(expected, str(self.type), user_location(), hint))
         return self.shape[0]
 
     def __iter__(self) -> Iterator[Tracer]:

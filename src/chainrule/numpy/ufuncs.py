@@ -10,11 +10,13 @@ from typing import Any, Final
 
 import numpy as np
 
+from chainrule.errors import TraceError, message
 from chainrule.ir.op import Traced
 from chainrule.numpy import protocol
 from chainrule.numpy.convert import NUMPY_NUMBERS, as_array, strong
 from chainrule.ops import arithmetic, exponential, trigonometric
 from chainrule.types import dtype_of
+from chainrule.where import user_location
 
 __all__ = [
     "abs",
@@ -135,7 +137,9 @@ def _with_options(ufunc: np.ufunc, inputs: tuple[Any, ...], out: Any, options: d
         return ufunc(*inputs, out=out, **options)
     unknown = options.keys() - OPTIONS
     if unknown:
-        raise TypeError(f"{ufunc.__name__}() of traced arrays got unexpected arguments {sorted(unknown)}")
+        expected = f"{ufunc.__name__}() of traced arrays with no arguments but {', '.join(sorted(OPTIONS))}"
+        hint = f"{ufunc.__name__} without {', '.join(sorted(unknown))}"
+        raise TraceError(message(expected, ", ".join(f"{name}=" for name in sorted(unknown)), user_location(), hint))
     if out is not None:
         options["out"] = (out,)
     return protocol.call_ufunc(ufunc, "__call__", inputs, options)
