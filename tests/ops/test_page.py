@@ -25,5 +25,5 @@ def test_the_page_of_operations_is_current() -> None:
 def test_the_page_shows_formula_derivative_and_cases() -> None:
     rows = {line.split(" | ")[0]: line for line in (ROOT / "docs" / "ops.md").read_text(encoding="utf-8").splitlines()}
     assert rows["| `tanh`"].startswith("| `tanh` | sinh x / cosh x | factors x: `1 - square(out)` | scalar | f32 f64")
-    assert "`strong_mul(ct, y)`, `strong_mul(x, ct)`" in rows["| `strong_mul`"]
+    assert "`strong_mul(ct, y)`, `strong_both(x, ct)`" in rows["| `strong_mul`"]
     assert r"| \|x\|;" in rows["| `abs`"]

@@ -18,6 +18,7 @@ _INFIX: Final = {
     "subtract": ("-", _SUM),
     "multiply": ("*", _TIMES),
     "strong_mul": ("*", _TIMES),
+    "strong_both": ("*", _TIMES),
     "divide": ("/", _TIMES),
     "remainder": ("%", _TIMES),
     "floor_divide": ("//", _TIMES),

@@ -57,9 +57,28 @@ def _has_nan(x: np.ndarray[Any, Any]) -> bool:
 strong_mul = scalar_op(
     "strong_mul",
     np.multiply,
-    Multilinear(lambda ct, x, y: strong_mul(ct, y), lambda ct, x, y: strong_mul(x, ct)),
+    Multilinear(lambda ct, x, y: strong_mul(ct, y), lambda ct, x, y: strong_both(x, ct)),
     "x y, and 0 where x is 0 whatever y is: what a mask removed stays removed, even next to an infinite factor",
     numpy=_strong_mul,
+)
+
+
+def _strong_both(x: Any, y: Any) -> Any:
+    out = np.multiply(x, y)
+    if isinstance(out, ARRAY):
+        if out.size and _has_nan(out):
+            np.copyto(out, 0, where=(np.equal(x, 0) | np.equal(y, 0)) & np.isnan(out))
+    elif out != out and (x == 0 or y == 0):
+        out = type(out)(0)
+    return out
+
+
+strong_both = scalar_op(
+    "strong_both",
+    np.multiply,
+    Multilinear(lambda ct, x, y: strong_both(ct, y), lambda ct, x, y: strong_both(x, ct)),
+    "x y, and 0 where x or y is 0 whatever the other is: two (co)tangents, either of which a mask may have removed",
+    numpy=_strong_both,
 )
 
 
