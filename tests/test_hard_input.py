@@ -262,6 +262,17 @@ def test_the_line_of_the_caller_of_the_standard_library() -> None:
         cr.grad(lambda x: statistics.fmean([x[0], x[1]]))(X)
 
 
+def test_the_line_of_the_caller_of_an_installed_package() -> None:
+    package: dict[str, Any] = {"np": np}
+    source = "def total(x):\n    return np.asarray(x).sum()\n\ndef put(y, x):\n    y[0] = x\n    return y.sum()\n"
+    exec(compile(source, "/usr/lib/python3/site-packages/package.py", "exec"), package)
+    line = sys._getframe().f_lineno + 2
+    with pytest.raises(TraceError, match=rf"test_hard_input\.py:{line}; try"):
+        cr.grad(lambda x: package["total"](x))(X)
+    with pytest.raises(TraceError, match=rf"test_hard_input\.py:{line + 2}; try .*cr\.numpy\.zeros"):
+        cr.jit(lambda x: package["put"](np.zeros(3), x[0]))(X)
+
+
 def test_a_line_in_a_notebook_is_named_by_its_cell(monkeypatch: pytest.MonkeyPatch) -> None:
     names = {"/tmp/ipykernel_7/1.py": ("Cell", "In[3]")}
     shell = SimpleNamespace(compile=SimpleNamespace(format_code_name=names.get))

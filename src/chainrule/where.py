@@ -47,7 +47,11 @@ class Where:
 
 
 def user_location() -> Where | None:
-    """The innermost frame that is neither chainrule's, NumPy's nor Python's, or the line of the node being replayed."""
+    """The innermost frame that is the user's, or the line of the node being replayed.
+
+    That is neither chainrule's, NumPy's nor Python's, and of an installed package only where there is nothing else.
+    """
+    installed: Where | None = None
     frame: FrameType | None = inspect.currentframe()
     while frame is not None:
         file = frame.f_code.co_filename
@@ -56,17 +60,19 @@ def user_location() -> Where | None:
             if node is not None and node.where is not None:
                 return node.where
         if is_users(file):
-            return Where(file, frame.f_lineno, current_layer())
+            if not _is_installed(file):
+                return Where(file, frame.f_lineno, current_layer())
+            installed = installed or Where(file, frame.f_lineno, current_layer())
         frame = frame.f_back
-    return None
+    return installed
 
 
 def raised_at(traceback: TracebackType | None) -> Where | None:
-    """The innermost place in the user's program that an exception with this traceback passed."""
+    """The innermost place in the user's program that an exception with this traceback passed, as `user_location`."""
     found: Where | None = None
     while traceback is not None:
         file = traceback.tb_frame.f_code.co_filename
-        if is_users(file):
+        if is_users(file) and (found is None or not _is_installed(file) or _is_installed(found.file)):
             found = Where(file, traceback.tb_lineno)
         traceback = traceback.tb_next
     return found
@@ -76,7 +82,12 @@ def is_users(file: str) -> bool:
     """Whether a file of code is neither chainrule's, NumPy's nor Python's own."""
     if file.startswith((_PACKAGE, _NUMPY, "<frozen", "<string>")):
         return False
-    return not file.startswith(_PYTHON) or "-packages" in file
+    return not file.startswith(_PYTHON) or _is_installed(file)
+
+
+def _is_installed(file: str) -> bool:
+    """Whether a file is of a package that was installed (in site-packages, or dist-packages)."""
+    return "-packages" in file
 
 
 def replays(function: F) -> F:
