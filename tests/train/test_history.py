@@ -86,7 +86,5 @@ def test_a_plot_shows_both_losses() -> None:
 
 def test_a_plot_without_matplotlib_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    with pytest.raises(
-        MissingExtraError, match=r"matplotlib, got none .* try pip install 'chainrule\[plot\]'"
-    ):
+    with pytest.raises(MissingExtraError, match=r"matplotlib, got none .* try pip install 'chainrule\[plot\]'"):
         History(EPOCHS).plot()
