@@ -199,3 +199,34 @@ def test_the_dtype_of_ranges(call: Call) -> None:
 @pytest.mark.parametrize("call", [np.inner, np.dot, np.vdot, np.multiply, lambda x, y: np.einsum(",", x, y)])
 def test_functions_of_python_numbers_give_numpys(call: Any) -> None:
     assert type(cr.jit(lambda s: call(s, s))(3.0)) is type(call(3.0, 3.0)) is np.float64
+
+
+@pytest.mark.parametrize(
+    "call",
+    **table(
+        lambda np, x, i: np.add.reduce(x, axis=None),
+        lambda np, x, i: np.multiply.reduce(i, dtype=np.float64),
+        lambda np, x, i: np.maximum.reduce(x, initial=1.0),
+        lambda np, x, i: np.add.accumulate(x),
+        lambda np, x, i: np.subtract.outer(x, i),
+        lambda np, x, i: x.compress([True, False], 0),
+        lambda np, x, i: x.compress(np.array([False, True, True])),
+    ),
+)
+def test_methods_of_ufuncs_and_arrays(call: Call) -> None:
+    check(call, F64, I32)
+    np.testing.assert_array_equal(call(cnp, F64, I32), call(np, F64, I32))
+    np.testing.assert_array_equal(cr.vjp(lambda x: call(cnp, x, I32), F64)[0], call(np, F64, I32))
+
+
+def test_at_counts_every_index() -> None:
+    def f(x: Any) -> Any:
+        y = cnp.zeros(3)
+        cnp.add.at(y, [0, 0, 2], x)
+        cnp.subtract.at(y, 1, x[0])
+        return y
+
+    np.testing.assert_array_equal(cr.jit(f)(F64), [F64[0] + F64[1], -F64[0], F64[2]])
+    plain = np.zeros(3)
+    cnp.add.at(plain, [0, 0, 2], F64)
+    np.testing.assert_array_equal(plain, [F64[0] + F64[1], 0, F64[2]])

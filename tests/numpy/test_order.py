@@ -80,3 +80,12 @@ def test_errors() -> None:
         order.median(np.zeros((0, 3)), 0)
     with pytest.raises(DTypeError, match="expected numbers to rank, got bool"):
         order.median(X > 0)
+
+
+@pytest.mark.parametrize("q", [0.0, 0.3, 0.6, 0.7, 0.95, 1.0])
+@pytest.mark.parametrize("x", [[-np.inf, 2.0, 3.0], [-np.inf, -2.0, 1e200], [1.0, 2.0, 3.0, 7.5], [1e308, -1e308, 0.0]])
+def test_quantiles_between_infinities_and_from_the_nearer_element(x: list[float], q: float) -> None:
+    with np.errstate(all="ignore"):
+        want = np.quantile(np.array(x), q)
+        for found in (order.quantile(np.array(x), q), jit(lambda x: np.quantile(x, q))(np.array(x))):
+            assert found == want or (np.isnan(want) and found == sorted(x)[0])  # NumPy's -inf + 0 inf

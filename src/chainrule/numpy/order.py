@@ -101,7 +101,10 @@ def _between(ranked: Any, below: int, fraction: float) -> Any:
     if fraction == 0:
         return low
     high = movement.part(ranked, last, below + 1, below + 2)
-    return arithmetic.add(low, arithmetic.multiply(arithmetic.subtract(high, low), fraction))
+    apart = arithmetic.subtract(high, low)
+    if fraction < 0.5:
+        return arithmetic.add(low, arithmetic.multiply(apart, fraction))
+    return arithmetic.subtract(high, arithmetic.multiply(apart, 1 - fraction))  # as NumPy rounds, and from infinities
 
 
 def _finished(chosen: Any, ranked: Any, shape: tuple[int, ...], axis: Axis, keepdims: bool) -> Any:

@@ -163,6 +163,8 @@ def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
 
 def method(x: Any, name: str) -> Any:
     """The method `name` of a traced array, which is the function of that name; or an attribute that is computed."""
+    if name == "compress":
+        return partial(_compress, x)
     if name in METHODS:
         return partial(getattr(namespace(), name), x)
     if name in ATTRIBUTES:
@@ -171,6 +173,11 @@ def method(x: Any, name: str) -> Any:
         raise AttributeError(name)
     hint = f"cr.value(x).{name} for its numbers" if hasattr(np.ndarray, name) else ""
     raise AttributeError(message("an attribute of a traced array", f"`{name}`", user_location(), hint))
+
+
+def _compress(x: Any, condition: Any, axis: int | None = None) -> Any:
+    """The method `compress`, whose function takes the condition first."""
+    return namespace().compress(condition, x, axis)
 
 
 def _call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -6,6 +6,7 @@ Each takes what NumPy's takes (lists and numbers too), has NumPy's dtypes and, o
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from chainrule.errors import TraceError, message
 from chainrule.ir.op import Traced
 from chainrule.numpy import protocol
-from chainrule.numpy.convert import NUMPY_NUMBERS, as_array, strong
+from chainrule.numpy.convert import NUMPY_NUMBERS, as_array, holds_traced, strong
 from chainrule.ops import arithmetic, exponential, trigonometric
 from chainrule.types import dtype_of
 from chainrule.where import user_location
@@ -104,6 +105,7 @@ __all__ = [
 Function = Callable[..., Any]
 
 KNOWN: Final[Any] = (np.ndarray, np.generic, Traced, float, int)
+METHODS: Final = ("accumulate", "at", "outer", "reduce", "reduceat")
 OPTIONS: Final = {"dtype", "where"}
 
 
@@ -128,7 +130,18 @@ def counterpart(ufunc: np.ufunc, apply: Function, doc: str = "") -> Function:
     function = unary if ufunc.nin == 1 else binary
     function.__name__ = function.__qualname__ = ufunc.__name__
     function.__doc__ = f"{doc or getattr(apply, 'doc', '')}: NumPy's `{ufunc.__name__}`."
+    for name in METHODS:
+        setattr(function, name, partial(_method, ufunc, name))
     return function
+
+
+def _method(ufunc: np.ufunc, name: str, *inputs: Any, **options: Any) -> Any:
+    """One of the ufunc's methods, such as `add.reduce` and `add.at`: NumPy's own on plain arrays."""
+    if not holds_traced(*inputs, *options.values()):
+        return getattr(ufunc, name)(*inputs, **options)
+    if options.get("out") is not None:
+        options["out"] = (options["out"],)
+    return protocol.call_ufunc(ufunc, name, inputs, options)
 
 
 def _with_options(ufunc: np.ufunc, inputs: tuple[Any, ...], out: Any, options: dict[str, Any]) -> Any:
