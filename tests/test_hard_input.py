@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import gc
-import random
 import statistics
 import sys
 import threading
@@ -204,24 +203,6 @@ def test_a_traced_array_used_in_another_thread(derive: Any) -> None:
         return out[0].sum()
 
     np.testing.assert_array_equal(derive(f)(X), 2.0 * X)
-
-
-def test_draws_in_another_thread_while_staging_are_nobodys_fault() -> None:
-    over = threading.Event()
-
-    def draw() -> None:
-        while not over.is_set():
-            np.random.rand()
-            random.random()
-
-    thread = threading.Thread(target=draw)
-    thread.start()
-    try:
-        for _ in range(10):
-            np.testing.assert_array_equal(cr.jit(lambda x: x * TABLE)(X), X * TABLE)
-    finally:
-        over.set()
-        thread.join()
 
 
 # --- after an error, and where it was ---------------------------------------------------------------------------------
