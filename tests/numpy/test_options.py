@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy_calls import Call, table
 
 import chainrule as cr
 import chainrule.numpy as cnp
-from chainrule.errors import DTypeError
+from chainrule.errors import DTypeError, PrecisionWarning
 
 I32 = np.array([2**20, -3, 7], np.int32)
 F32 = np.array([1.1, 2.7, -0.3], np.float32)
@@ -132,6 +133,9 @@ def in_place(np: Any, x: Any) -> Any:
 def nothing_put(np: Any, x: Any) -> Any:
     y = x * 1
     np.put(y, [0], [])
+    y = np.outer(y, y)
+    np.fill_diagonal(y, [])
+    y = np.repeat(y, [1, 2, 0], axis=0) + np.repeat(y[:0], [], axis=0).sum()
     np.putmask(y, y > 0, [])
     return y
 
@@ -199,6 +203,10 @@ def test_the_dtype_of_ranges(call: Call) -> None:
 @pytest.mark.parametrize("call", [np.inner, np.dot, np.vdot, np.multiply, lambda x, y: np.einsum(",", x, y)])
 def test_functions_of_python_numbers_give_numpys(call: Any) -> None:
     assert type(cr.jit(lambda s: call(s, s))(3.0)) is type(call(3.0, 3.0)) is np.float64
+    if call is not np.multiply:
+        f32 = np.float32(2.0)
+        with warnings.catch_warnings(action="ignore", category=PrecisionWarning):
+            assert type(cr.jit(lambda s: call(s, f32))(3.0)) is type(call(3.0, f32)) is np.float64
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def dot(a: Any, b: Any) -> Any:
     x, y = as_array(a), as_array(b)
     m, n = x.shape, y.shape
     if not m or not n:
-        return strong(arithmetic.multiply(x, y))
+        return arithmetic.multiply(strong(x), strong(y))
     first = max(len(n) - 2, 0)
     if m[-1] != n[first]:
         raise _misfit("equal lengths along the last axis of a and the last but one of b in dot", "and", x, y)
@@ -82,7 +82,7 @@ def inner(a: Any, b: Any) -> Any:
     x, y = as_array(a), as_array(b)
     m, n = x.shape, y.shape
     if not m or not n:
-        return strong(arithmetic.multiply(x, y))
+        return arithmetic.multiply(strong(x), strong(y))
     if m[-1] != n[-1]:
         raise _misfit("equal lengths along the last axes in inner", "and", x, y)
     return dot_general(x, y, contract=((len(m) - 1,), (len(n) - 1,)), batch=NONE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -154,4 +155,5 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     marked = np.zeros(shape, bool)
     np.fill_diagonal(marked, True, wrap=wrap)
     places = np.nonzero(marked)
-    a[places] = resize(val, (len(places[0]),))
+    if math.prod(shape_of(as_array(val))):
+        a[places] = resize(val, (len(places[0]),))

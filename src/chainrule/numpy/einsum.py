@@ -39,7 +39,7 @@ def einsum(*operands: Any, dtype: Any = None, optimize: Any = True) -> Any:
     Pairs are contracted cheapest first, whatever `optimize` says.
     """
     formula, arrays = _formula(operands)
-    values = [as_array(x, dtype) for x in arrays]
+    values = [strong(as_array(x, dtype)) for x in arrays]
     plan = _plan(formula, tuple([x.shape for x in values]))
     if len(values) == 1 and not plan.singles[0].summed:
         return _moved(values[0], plan) if isinstance(values[0], Traced) else np.einsum(*operands, dtype=dtype)
@@ -67,7 +67,7 @@ def _applied(plan: _Plan, values: list[Any]) -> Any:
         y = values.pop(pair.right)
         values[pair.left] = _product(values[pair.left], y, pair)
     (out,) = values
-    return strong(out if plan.order is None else movement.transpose(out, axes=plan.order))
+    return out if plan.order is None else movement.transpose(out, axes=plan.order)
 
 
 # --- the formula ------------------------------------------------------------------------------------------------------

@@ -113,6 +113,7 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
     axis = axis_of(len(shape_of(x)), axis)
     n = shape_of(x)[axis]
     counts = np.asarray(repeats)
+    counts = counts if counts.size else counts.astype(np.int64)  # an empty list is one of floats
     if counts.size == 1 and counts.ndim <= 1:
         times = operator.index(counts.item())
         if times < 0:
