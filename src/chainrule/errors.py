@@ -85,3 +85,7 @@ def message(expected: object, got: object, where: Where | None = None, hint: str
     place = f" at {where}" if where else ""
     advice = f"; try {hint}" if hint else ""
     return f"expected {expected}, got {got}{place}{advice}"
+
+
+class BackendError(ChainruleError, RuntimeError):
+    """Native code could not be made, or does not do on this machine what it should."""
