@@ -51,8 +51,7 @@ class Buffer:
     kind: BufferKind
     nbytes: int
     number: int = -1
-    data: bytes = b""
-    label: str = ""
+    array: np.ndarray[Any, Any] | None = None  # a constant's
 
     def __repr__(self) -> str:
         return f"{self.kind}{self.number if self.number >= 0 else ''}[{self.nbytes}]"
@@ -155,7 +154,7 @@ class Nest:
 
     `along` says which axis the vector lies along: the last of the columns, or the last of the rows. Without folds all
     stages are over columns, and the iterations are independent. `clip` is for reductions that were cut: the number of
-    elements along the first axis of the columns is then min(columns[0], clip - i columns[0]) for index i of the last
+    elements along the first axis of the columns is then min(columns[0], clip - i columns[0]) for index i of the FIRST
     axis of the rows. No element is written that another iteration reads, but by the same iteration.
     """
 
@@ -198,7 +197,7 @@ class Contraction:
 class Special:
     """One node by a kernel of its own: its operands and results as places with the node's own axes.
 
-    Results are dense buffers. `scratch` names further memory that all workers share.
+    Results are dense.
     """
 
     node: Node
