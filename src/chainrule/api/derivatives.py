@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, ParamSpec
 
 from chainrule.api.arguments import argument_numbers, check_function, pair, places, sequence
-from chainrule.api.leaves import as_cotangent, as_differentiable, current, give, own, strip
+from chainrule.api.leaves import as_cotangent, as_differentiable, current, own, strip
 from chainrule.errors import DTypeError, ShapeError, TreeError, message
-from chainrule.ir.evaluate import evaluate
+from chainrule.ir.evaluate import evaluate, give
 from chainrule.ir.op import Traced
 from chainrule.numpy.array import Tracer
 from chainrule.observers import collecting_taps

@@ -1,8 +1,7 @@
-"""What happens to arrays at the boundary: taken over on the way in, given away on the way out."""
+"""What happens to arrays where a derivative takes them over."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -43,25 +42,6 @@ def strip(x: Any, trace: Trace) -> Any:
         else:
             check_open(x.owner)
     return x if tracing() else settled(x)
-
-
-def give(values: Iterable[Any], held: Iterable[Any] = ()) -> list[Any]:
-    """The values as the caller may have them: numbers as NumPy's scalars, arrays that are writable and contiguous.
-
-    No two of them, or of `held`, share memory.
-    """
-    taken = {id(x) for x in held}
-    given: list[Any] = []
-    for value in values:
-        x: Any = value
-        if isinstance(value, np.ndarray):
-            if not x.shape:
-                x = x[()]
-            elif x.base is not None or not x.flags.writeable or id(x) in taken:
-                x = x.copy()
-            taken.add(id(x))
-        given.append(x)
-    return given
 
 
 def as_differentiable(x: Any, structure: Structure = LEAF, place: int = 0) -> Any:

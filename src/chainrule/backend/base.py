@@ -2,19 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
 
 from chainrule.ir.graph import Graph
 
+Array: TypeAlias = np.ndarray[Any, Any]
+
+Donations: TypeAlias = tuple[tuple[int, int], ...]
+"""Pairs (input, output), by their numbers in the graph: the output is written over the input. Both have one type, and
+neither is in two pairs. The inputs in them are those in `graph.donated`."""
+
+
+class Misfit(Exception):
+    """Inputs that an executable was not made for; nothing was read or written. The caller finds out what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Bytes that one call uses: of what it is given and returns, of constants, and of what it needs in between."""
+
+    inputs: int
+    outputs: int  # donated inputs that are overwritten do not count again
+    constants: int
+    arena: int
+
+    @property
+    def total(self) -> int:
+        return self.inputs + self.outputs + self.constants + self.arena
+
+    def __str__(self) -> str:
+        parts = ", ".join(f"{name} {getattr(self, name):,}" for name in ("inputs", "outputs", "constants", "arena"))
+        return f"{self.total:,} bytes: {parts}"
+
 
 class Executable(Protocol):
-    """A compiled graph: called with its inputs (arrays, or Python floats where an input is weak) it gives its outputs.
+    """A compiled graph. It may be called from several threads at once.
 
-    Inputs are only read; an output may be one of them or share memory with one.
+    `compiled` is how many pieces of machine code had to be made for it: 0 where all of them were known.
     """
 
-    def __call__(self, inputs: Sequence[Any]) -> list[Any]: ...
+    compiled: int
+
+    def __call__(self, inputs: tuple[Any, ...]) -> Sequence[Any]:
+        """The outputs, in the graph's order.
+
+        An input is an array of the graph's shape and dtype, with any strides, alignment and byte order, or a number:
+        a Python one where the graph's type is weak, a NumPy scalar where it has no axes. Other inputs, a traced array
+        among them, raise a Misfit, and so does a donated one that is no array, that is read-only, or whose memory
+        overlaps (by its bounds, as `np.may_share_memory` has it) with that of another input.
+
+        An output that is donated to is that input, overwritten. Every other one is the caller's: a new array that is
+        contiguous, writable and shares no memory with anything; a NumPy scalar where it has no axes; a Python number
+        where its type is weak. Where computing raises, donated inputs may hold anything.
+        """
+        ...
+
+    def bind(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Callable[[], None]:
+        """The call with these buffers, to be made any number of times, but by one thread at a time.
+
+        It reads the inputs, as they are at each call, and writes the outputs, and looks at neither again. All are plain
+        arrays of the graph's shapes and dtypes: aligned, C-contiguous, in this machine's byte order; numbers are arrays
+        without axes, weak ones too. Of a donation both are the same array. Outputs are writable, and none overlaps with
+        another one, or with an input but the one that is donated to it. What is returned keeps them alive.
+        """
+        ...
+
+    def report(self) -> object:
+        """What is run, node by node or kernel by kernel; printed, it is a table."""
+        ...
+
+    def memory(self) -> Memory:
+        """The bytes that a call uses."""
+        ...
 
 
 class Backend(Protocol):
@@ -22,4 +85,6 @@ class Backend(Protocol):
 
     name: str
 
-    def compile(self, graph: Graph) -> Executable: ...
+    def compile(self, graph: Graph, donations: Donations = (), threads: int | None = None) -> Executable:
+        """The graph, ready to run on at most so many threads; None: as many as the process may use."""
+        ...

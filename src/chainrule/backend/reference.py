@@ -2,26 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from chainrule.backend.base import Backend
-from chainrule.ir.evaluate import evaluate
-from chainrule.ir.graph import Graph
+from chainrule.backend.base import Array, Backend, Donations, Memory, Misfit
+from chainrule.errors import ChainruleError
+from chainrule.ir.evaluate import evaluate, give
+from chainrule.ir.graph import CONSTANT, Graph, Value
+from chainrule.ir.op import Traced
+from chainrule.types import Type, type_of
 
 
-@dataclass(frozen=True, eq=False)
-class Interpreted:
-    """A graph that is run node by node. NumPy's floating-point warnings are off, as they are in compiled code."""
+@dataclass(frozen=True)
+class Report:
+    """What the reference backend runs: the nodes of a graph, one after the other."""
 
     graph: Graph
 
+    def __str__(self) -> str:
+        return f"reference backend: NumPy, node by node, each a call of NumPy's\n{self.graph}\n{self.graph.cost()}"
+
+    __repr__ = __str__
+
+
+class Interpreted:
+    """A graph that is run node by node. NumPy's floating-point warnings are off, as they are in compiled code."""
+
+    compiled = 1  # each graph is laid out anew
+
+    def __init__(self, graph: Graph, donations: Donations) -> None:
+        self._graph = graph
+        self._donations = donations
+        self._types = tuple([value.type for value in graph.inputs])
+
     def __call__(self, inputs: Sequence[Any]) -> list[Any]:
+        """The outputs; all are computed before the first input is written over."""
+        if not all(map(_fits, inputs, self._types)) or not self._are_given_up(inputs):
+            raise Misfit
         with np.errstate(all="ignore"):
-            return evaluate(self.graph, inputs)
+            outs = evaluate(self._graph, inputs)
+        over = {out: inputs[place] for place, out in self._donations}
+        given = iter(give((x for i, x in enumerate(outs) if i not in over), held=inputs))
+        computed = {out: outs[out].copy() if _aliases(outs[out], inputs) else outs[out] for out in over}
+        for out, x in over.items():
+            np.copyto(x, computed[out])
+        return [over[i] if i in over else next(given) for i in range(len(outs))]
+
+    def bind(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Callable[[], None]:
+        """The call with these buffers: what is computed is copied into them."""
+        weak = [type.weak for type in self._types]
+
+        def run() -> None:
+            values = [x.item() if is_weak else x for x, is_weak in zip(inputs, weak, strict=True)]
+            with np.errstate(all="ignore"):
+                computed = [np.array(x) for x in evaluate(self._graph, values)]
+            for x, out in zip(computed, outputs, strict=True):
+                np.copyto(out, x)
+
+        return run
+
+    def report(self) -> Report:
+        """The nodes."""
+        return Report(self._graph)
+
+    def memory(self) -> Memory:
+        """The bytes of the values, of those in between the most that are alive at once; NumPy's own are not counted."""
+        written = {out for _, out in self._donations}
+        outputs = sum(value.type.nbytes for i, value in enumerate(self._graph.outputs) if i not in written)
+        nodes = [node for node in self._graph.nodes if node.op is CONSTANT]
+        constants = sum(type.nbytes for node in nodes for type in node.types)
+        return Memory(sum(type.nbytes for type in self._types), outputs, constants, _most_alive(self._graph))
+
+    def _are_given_up(self, inputs: Sequence[Any]) -> bool:
+        """Whether the donated inputs are writable arrays whose memory nothing else uses."""
+        for place, _ in self._donations:
+            mine = inputs[place]
+            if not isinstance(mine, np.ndarray) or not mine.flags.writeable:
+                return False
+            for i, other in enumerate(inputs):
+                if i != place and isinstance(other, np.ndarray) and np.may_share_memory(mine, other):
+                    return False
+        return True
 
 
 class ReferenceBackend(Backend):
@@ -29,6 +93,37 @@ class ReferenceBackend(Backend):
 
     name = "reference"
 
-    def compile(self, graph: Graph) -> Interpreted:
-        """The graph itself, ready to run."""
-        return Interpreted(graph)
+    def compile(self, graph: Graph, donations: Donations = (), threads: int | None = None) -> Interpreted:
+        """The graph itself, ready to run. `threads` are NumPy's own affair."""
+        del threads
+        return Interpreted(graph, donations)
+
+
+def _fits(x: Any, type: Type) -> bool:
+    """Whether x is an input of the type."""
+    if x.__class__ is np.ndarray and x.shape == type.shape and x.dtype is type.dtype:
+        return True
+    if isinstance(x, Traced):
+        return False
+    try:
+        return type_of(x) == type
+    except ChainruleError:
+        return False
+
+
+def _aliases(x: Any, inputs: Sequence[Any]) -> bool:
+    return isinstance(x, np.ndarray) and any(isinstance(y, np.ndarray) and np.may_share_memory(x, y) for y in inputs)
+
+
+def _most_alive(graph: Graph) -> int:
+    """The largest sum of bytes of values, neither inputs, outputs nor constants, that are needed at one time."""
+    fixed = {*graph.inputs, *graph.outputs}
+    alive: dict[Value, int] = {}
+    most = 0
+    for node, dying in zip(graph.nodes, graph.last_uses, strict=True):
+        if node.op is not CONSTANT:
+            alive.update((value, value.type.nbytes) for value in node.results if value not in fixed)
+        most = max(most, sum(alive.values()))
+        for value in dying:
+            alive.pop(value, None)
+    return most

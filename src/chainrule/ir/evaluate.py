@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -107,3 +107,22 @@ def _run_traced(laid: Steps, values: list[Any], innermost: Traced) -> None:
             values[results[0]] = out
         for place in dying:
             values[place] = None
+
+
+def give(values: Iterable[Any], held: Iterable[Any] = ()) -> list[Any]:
+    """The values as the caller may have them: numbers as NumPy's scalars, arrays that are writable and contiguous.
+
+    No two of them, or of `held`, share memory.
+    """
+    taken = {id(x) for x in held}
+    given: list[Any] = []
+    for value in values:
+        x: Any = value
+        if isinstance(value, np.ndarray):
+            if not x.shape:
+                x = x[()]
+            elif x.base is not None or not x.flags.writeable or id(x) in taken:
+                x = x.copy()
+            taken.add(id(x))
+        given.append(x)
+    return given
