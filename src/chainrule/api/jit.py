@@ -13,13 +13,12 @@ import numpy as np
 from chainrule.api.arguments import argument_numbers, check_function
 from chainrule.api.captures import find_captures
 from chainrule.api.effects import check_stored, without_effects
-from chainrule.api.leaves import give
 from chainrule.api.places import Captures
 from chainrule.api.precision import warn_of_float64
 from chainrule.backend.base import Executable
 from chainrule.backend.reference import ReferenceBackend
 from chainrule.errors import ArgumentError, DTypeError, OptionError, OwnershipError, message
-from chainrule.ir.evaluate import evaluate
+from chainrule.ir.evaluate import evaluate, give
 from chainrule.ir.graph import Graph
 from chainrule.ir.op import Traced
 from chainrule.observers import looked_into
