@@ -23,6 +23,7 @@ from chainrule.backend.llvm.values import I1, I32, I64, PTR, Operand, Ty, Val, l
 INTRINSICS: Final = frozenset(
     {"fma", "sqrt", "fabs", "copysign", "floor", "ceil", "trunc", "rint", "masked.load", "masked.store", "prefetch"}
     | {"readcyclecounter", "x86.sse.stmxcsr", "x86.sse.ldmxcsr", "memcpy", "memset", "vector.reduce.or"}
+    | {"x86.sse2.pause", "aarch64.hint", "aarch64.get.fpcr", "aarch64.set.fpcr", "readsteadycounter"}
 )
 """What may be called on x86-64 and AArch64: each becomes instructions, or a library function that is exact."""
 
@@ -69,6 +70,15 @@ class Loop:
         self.carried = carried
         self.next: list[Val] = []
         self.results: list[Val] = []
+
+
+class Repeat:
+    """A loop without an index that is being written: `until`, an i1, must be set to what ends it after a round."""
+
+    def __init__(self, carried: list[Val]) -> None:
+        self.carried = carried
+        self.next: list[Val] = []
+        self.until: Val | None = None
 
 
 Branches: TypeAlias = Callable[[], list[Val]]
@@ -153,6 +163,11 @@ class Function:
         """The result of a function of this module, or of one that was declared."""
         given = ", ".join(f"{x.ty} {x.text}" for x in arguments)
         return self.emit(f"call {result} @{name}({given})", result)
+
+    def call_at(self, address: Val, result: Ty, *arguments: Val) -> Val:
+        """The result of the function at an address."""
+        given = ", ".join(f"{x.ty} {x.text}" for x in arguments)
+        return self.emit(f"call {result} {address.text}({given})", result)
 
     def intrinsic(self, name: str, result: Ty | None, *arguments: Val, over: Sequence[Ty] | None = None) -> Val | None:
         """A call of one of INTRINSICS, named after the types in `over` (the result's where None)."""
@@ -284,6 +299,29 @@ class Function:
             self._lines[place + offset] = f"  {phi.text} = {text}"
         self._label(end)
         loop.results = phis
+
+    @contextmanager
+    def repeat(self, carried: Sequence[Val] = ()) -> Iterator[Repeat]:
+        """A loop of at least one round, and another one as long as `until` does not hold at its end.
+
+        Inside, `carried` are the values as they come from the round before; `next`, set inside, are those that the
+        next round gets, and may be used behind the loop as those of the last round.
+        """
+        head, end = self._fresh("head"), self._fresh("end")
+        before = self._block
+        self.do(f"br label %{head}")
+        self._label(head)
+        place = len(self._lines)
+        phis = [self.emit("", x.ty) for x in carried]
+        loop = Repeat(phis)
+        yield loop
+        if loop.until is None or len(loop.next) != len(phis):
+            raise ValueError(f"a loop that carries {len(phis)} values was given {len(loop.next)}, and {loop.until}")
+        self.do(f"br i1 {loop.until.text}, label %{end}, label %{head}")
+        for offset, (phi, old, new) in enumerate(zip(phis, carried, loop.next, strict=True)):
+            text = f"phi {phi.ty} [{old.text}, %{before}], [{new.text}, %{self._block}]"
+            self._lines[place + offset] = f"  {phi.text} = {text}"
+        self._label(end)
 
     @contextmanager
     def when(self, condition: Val) -> Iterator[None]:
