@@ -70,6 +70,7 @@ class Loop:
         self.carried = carried
         self.next: list[Val] = []
         self.results: list[Val] = []
+        self.end = ""
 
 
 class Repeat:
@@ -288,6 +289,7 @@ class Function:
         self.do(f"br i1 {go.text}, label %{body}, label %{end}")
         self._label(body)
         loop = Loop(index, phis)
+        loop.end = end
         yield loop
         following = self.emit(f"add nsw i64 {index.text}, {by.text}", I64)
         if len(loop.next) != len(phis):
@@ -322,6 +324,30 @@ class Function:
             text = f"phi {phi.ty} [{old.text}, %{before}], [{new.text}, %{self._block}]"
             self._lines[place + offset] = f"  {phi.text} = {text}"
         self._label(end)
+
+    @contextmanager
+    def repeat(self, carried: Sequence[Val]) -> Iterator[Loop]:
+        """A loop that goes on until `leave` ends it; `loop.results` are what it carried in the round that was left."""
+        head, end = self._fresh("head"), self._fresh("end")
+        before = self._block
+        self.do(f"br label %{head}")
+        self._label(head)
+        place = len(self._lines)
+        phis = [self.emit("", x.ty) for x in carried]
+        loop = Loop(phis[0], phis)
+        loop.end, loop.results = end, phis
+        yield loop
+        self.do(f"br label %{head}")
+        for offset, (phi, old, new) in enumerate(zip(phis, carried, loop.next, strict=True)):
+            text = f"phi {phi.ty} [{old.text}, %{before}], [{new.text}, %{self._block}]"
+            self._lines[place + offset] = f"  {phi.text} = {text}"
+        self._label(end)
+
+    def leave(self, loop: Loop, condition: Val) -> None:
+        """Goes behind the loop where the condition holds."""
+        stay = self._fresh("stay")
+        self.do(f"br i1 {condition.text}, label %{loop.end}, label %{stay}")
+        self._label(stay)
 
     @contextmanager
     def when(self, condition: Val) -> Iterator[None]:
