@@ -326,7 +326,7 @@ class Function:
         self._label(end)
 
     @contextmanager
-    def repeat(self, carried: Sequence[Val]) -> Iterator[Loop]:
+    def endless(self, carried: Sequence[Val]) -> Iterator[Loop]:
         """A loop that goes on until `leave` ends it; `loop.results` are what it carried in the round that was left."""
         head, end = self._fresh("head"), self._fresh("end")
         before = self._block
