@@ -1,0 +1,68 @@
+"""`runtime_text` and `runtime`: the native runtime as LLVM's text, and as addresses in this process."""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+from chainrule.backend.llvm.builder import Module
+from chainrule.backend.llvm.engine import Target, compile_text, host, load
+from chainrule.backend.llvm.runtime.driver import write_driver
+from chainrule.backend.llvm.runtime.processor import processor
+from chainrule.backend.llvm.runtime.waiting import write_barrier, write_notify, write_poll, write_wait
+from chainrule.backend.llvm.runtime.workers import write_run, write_worker
+from chainrule.backend.llvm.values import I64
+
+NAMES: Final = ("chainrule_run", "chainrule_worker", "chainrule_clock")
+"""The functions that are called from outside."""
+
+
+def runtime_text(triple: str) -> str:
+    """The text of the runtime's module for a family of processors."""
+    module, found = Module(), processor(triple)
+    write_wait(module, found)
+    write_notify(module, found)
+    write_poll(module, found)
+    write_barrier(module)
+    write_driver(module, found)
+    with module.function("chainrule_clock", I64) as f:
+        f.ret(found.clock(f))
+    write_run(module, found)
+    write_worker(module)
+    return str(module)
+
+
+@dataclass(frozen=True, eq=False)
+class Runtime:
+    """The runtime in this process: `run(state address)` gives a status, `worker` is the address of a start routine."""
+
+    run: Callable[[int], int]
+    worker: int
+    clock: Callable[[], int]
+    began: tuple[float, int]  # the same moment by Python's clock and by this one
+
+    def cycles_per_second(self) -> float:
+        """The speed of the clock, of which some milliseconds must have been seen."""
+        began, first = self.began
+        while (now := time.perf_counter()) - began < _LONG_ENOUGH:
+            pass
+        return (self.clock() - first) / (now - began)
+
+
+_LONG_ENOUGH: Final = 0.002
+
+compiled: Callable[[str, Target], bytes] = compile_text
+"""What makes object code of the text: a cache on disk may stand in for the compiler."""
+
+
+@cache
+def runtime() -> Runtime:
+    """The runtime, which is compiled and loaded when it is first asked for."""
+    target = host()
+    run, worker, clock = load(compiled(runtime_text(target.triple), target), NAMES)
+    read: Any = ctypes.CFUNCTYPE(ctypes.c_int64)(clock)
+    return Runtime(ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(run), worker, read, (time.perf_counter(), read()))

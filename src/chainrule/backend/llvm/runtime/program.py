@@ -1,0 +1,168 @@
+"""`Program`: a table of calls that can be run, and `State`: one run of it, which can be interrupted and go on."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from chainrule.backend.llvm.runtime.layout import (
+    LINE,
+    PROFILE_WORDS,
+    STATE_WORDS,
+    WORD,
+    AreaWord,
+    StateWord,
+    Status,
+    Stop,
+)
+from chainrule.backend.llvm.runtime.native import runtime
+from chainrule.backend.llvm.runtime.table import Item, lay_out
+
+SLICE: Final = 0.05
+"""Seconds of native code between two looks at Ctrl-C."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended; at an error the number of the call, and the element that is out of range."""
+
+    status: Status
+    call: int = -1
+    index: int = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Timing:
+    """What a profile holds of one call: seconds on each worker, and how often each had parts of it to do."""
+
+    seconds: tuple[float, ...]
+    runs: tuple[int, ...]
+
+
+class Program:
+    """Calls and loops as a table, over `slots` addresses, of which a run is given the first ones."""
+
+    def __init__(self, items: Sequence[Item], slots: int) -> None:
+        self.table = lay_out(items)
+        self.slots = slots
+        self.address, _ = self.table.words.buffer_info()
+        self._free: list[State] = []
+
+    def state(self, threads: int = 1) -> State:
+        """A state for runs on at most `threads` threads: one that was given back, or a new one."""
+        threads = threads if self.table.parallel else 1
+        while self._free:
+            try:
+                state = self._free.pop()
+            except IndexError:  # another thread took it
+                break
+            if state.threads == threads:
+                return state
+        return State(self, threads)
+
+    def give_back(self, state: State) -> None:
+        """Lets a later run have a state."""
+        self._free.append(state)
+
+
+class State:
+    """Memory of one run at a time of a program: its words, the areas and the scratch memory of its workers."""
+
+    def __init__(self, program: Program, threads: int) -> None:
+        self.program, self.threads = program, threads
+        table = program.table
+        slots = AreaWord.COUNTERS + table.depth
+        pointers = slots + program.slots
+        area = -(-(pointers + table.pointers) // LINE) * LINE
+        areas = 1 + (threads if threads > 1 else 0)
+        scratch = -(-table.scratch // (LINE * WORD)) * LINE * WORD
+        head = STATE_WORDS + areas * area
+        memory: Any = np.empty((head + LINE) * WORD + threads * scratch, np.uint8)
+        skip = -memory.ctypes.data % (LINE * WORD)
+        memory[skip : skip + head * WORD] = 0
+        self._words = memoryview(memory)[skip : skip + head * WORD].cast("q")
+        self.address: int = memory.ctypes.data + skip
+        self._pack = struct.Struct(f"{program.slots}Q").pack_into
+        self._slots = (STATE_WORDS + slots) * WORD
+        self._profile: np.ndarray[Any, np.dtype[np.int64]] | None = None
+        self._run = runtime().run
+        words = self._words
+        words[StateWord.TABLE] = words[StateWord.POSITION] = program.address
+        words[StateWord.AREA], words[StateWord.SLOTS] = area * WORD, slots * WORD
+        words[StateWord.POINTERS] = pointers * WORD
+        words[StateWord.SCRATCH], words[StateWord.SCRATCH_STEP] = self.address + head * WORD, scratch
+        words[StateWord.THREADS] = threads
+
+    def start(self, slots: Sequence[int]) -> None:
+        """Sets the addresses in the first slots, and the position to the program's beginning."""
+        self._pack(self._words, self._slots, *slots, *[0] * (self.program.slots - len(slots)))
+        self._words[StateWord.POSITION] = self.program.address
+
+    def proceed(self, rounds: int = 0, seconds: float = 0.0) -> Status:
+        """Runs the program, or goes on with it, until it ends, or until `rounds` iterations or `seconds` are over.
+
+        Only between iterations of loops that may yield is there an end to a slice; 0 stands for no end.
+        """
+        words = self._words
+        words[StateWord.ROUNDS] = rounds
+        words[StateWord.BUDGET] = int(seconds * runtime().cycles_per_second()) if seconds else 0
+        return Status(self._run(self.address))
+
+    def run(self) -> Outcome:
+        """Runs to the end, in slices, between which Python looks for Ctrl-C: then the last whole iteration is done."""
+        slices = SLICE if self.program.table.yields else 0.0
+        while (status := self.proceed(seconds=slices)) == Status.YIELD:
+            pass
+        return self.outcome(status)
+
+    def outcome(self, status: Status) -> Outcome:
+        """A status, with what is known of an error."""
+        if status != Status.ERROR:
+            return Outcome(status)
+        return Outcome(status, self._words[StateWord.CALL], self._words[StateWord.INDEX])
+
+    def stop(self, how: Stop) -> None:
+        """Asks the run that is under way in another thread to end, or (NO) lets the next one run."""
+        self._words[StateWord.STOP] = how
+
+    @property
+    def entries(self) -> int:
+        """How often native code was entered."""
+        return self._words[StateWord.ENTRIES]
+
+    @property
+    def workers(self) -> int:
+        """On how many threads the last slice ran."""
+        return self._words[StateWord.WORKERS]
+
+    def iterations(self, depth: int = 0) -> int:
+        """How many iterations are done of the loop that is under way, or was last, in `depth` loops around it."""
+        return self._words[STATE_WORDS + AreaWord.COUNTERS + depth]
+
+    def profile(self, on: bool = True) -> None:
+        """Begins to measure the time of every call, from nothing, or ends it."""
+        calls = len(self.program.table.calls)
+        self._profile = np.zeros((calls, self.threads, PROFILE_WORDS), np.int64) if on else None
+        self._words[StateWord.PROFILE] = 0 if self._profile is None else self._profile.ctypes.data
+        self._words[StateWord.PROFILE_STEP] = self.threads * PROFILE_WORDS * WORD
+
+    def timings(self) -> tuple[Timing, ...]:
+        """What was measured of every call."""
+        if self._profile is None:
+            return ()
+        speed = runtime().cycles_per_second()
+        rows: list[list[list[int]]] = self._profile.tolist()
+        return tuple(Timing(tuple(c / speed for c, _ in row), tuple(n for _, n in row)) for row in rows)
+
+
+def execute(program: Program, slots: Sequence[int], threads: int = 1) -> Outcome:
+    """How one run of a program ended, whose first slots are these addresses."""
+    state = program.state(threads)
+    state.start(slots)
+    outcome = state.run()
+    program.give_back(state)
+    return outcome

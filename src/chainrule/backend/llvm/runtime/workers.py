@@ -1,0 +1,136 @@
+"""The text of `run`, which Python calls, and of `worker`, which every thread of the pool runs."""
+
+from __future__ import annotations
+
+from chainrule.backend.llvm.builder import Function, Module
+from chainrule.backend.llvm.runtime.atomics import atomic_load, atomic_store, exchange, fetch_add, read, word, write
+from chainrule.backend.llvm.runtime.layout import (
+    MAIL_WORDS,
+    NEVER,
+    POOL_WORDS,
+    STATE_WORDS,
+    AreaWord,
+    MailWord,
+    PoolWord,
+    StateWord,
+    Status,
+)
+from chainrule.backend.llvm.runtime.processor import Processor
+from chainrule.backend.llvm.runtime.waiting import notify, wait
+from chainrule.backend.llvm.values import I8, I32, I64, PTR, Operand, Val
+
+
+def write_worker(module: Module) -> None:
+    """Writes `ptr worker(mailbox)`, the start routine of a thread: it waits for a job, does it, tells so, and again."""
+    with module.function("chainrule_worker", PTR, mailbox=PTR) as f:
+        (mailbox,) = f.arguments
+        posted, sleeping = word(f, mailbox, MailWord.POSTED), word(f, mailbox, MailWord.SLEEPING)
+        done, waiting = word(f, mailbox, MailWord.DONE), word(f, mailbox, MailWord.WAITING)
+        syscall = read(f, read(f, mailbox, MailWord.POOL, PTR), PoolWord.SYSCALL, PTR)
+        with f.repeat([f.constant(0, I32)]) as jobs:
+            (last,) = jobs.carried
+            job = wait(f, posted, last, sleeping, read(f, mailbox, MailWord.SPIN), syscall)
+            state, worker = read(f, mailbox, MailWord.STATE, PTR), read(f, mailbox, MailWord.WORKER)
+            f.call("chainrule_driver", I64, state, worker)
+            atomic_store(f, job, done, "seq_cst")
+            notify(f, done, waiting, syscall)
+            jobs.next = [job]
+            jobs.until = f.constant(0, I32).ne(0)
+        f.ret(f.constant(0, PTR))
+
+
+def write_run(module: Module, processor: Processor) -> None:
+    """Writes `i64 run(state)`: the status of a run, or of a slice of it, on as many threads as the state asks for.
+
+    Whoever comes while the pool is taken runs alone, with the same result.
+    """
+    with module.function("chainrule_run", I64, state=PTR) as f:
+        (state,) = f.arguments
+        _prepare(f, processor, state)
+        pool = read(f, state, StateWord.POOL, PTR)
+        workers = _workers(f, state, pool)
+        write(f, state, StateWord.WORKERS, workers)
+        alone = workers.eq(1)
+        with f.when(~alone):
+            _post(f, state, pool, workers)
+        status = f.call("chainrule_driver", I64, state, f.constant(0, I64))
+        with f.when(~alone):
+            _join(f, state, pool, workers)
+            atomic_store(f, f.constant(0, I64), word(f, pool, PoolWord.BUSY))
+        with f.when(status.eq(Status.ERROR)):
+            _find_error(f, state, workers)
+        started = read(f, state, StateWord.CYCLES)
+        write(f, state, StateWord.CYCLES, processor.clock(f) - started)
+        f.ret(status)
+
+
+def _prepare(f: Function, processor: Processor, state: Val) -> None:
+    """Counts the entry, and sets what one entry begins with."""
+    write(f, state, StateWord.ENTRIES, read(f, state, StateWord.ENTRIES) + 1)
+    now = processor.clock(f)
+    write(f, state, StateWord.CYCLES, now)
+    write(f, state, StateWord.DEADLINE, now + read(f, state, StateWord.BUDGET))
+    write(f, state, StateWord.ROUNDS_LEFT, read(f, state, StateWord.ROUNDS))
+    write(f, state, StateWord.FAILED, 0)
+
+
+def _workers(f: Function, state: Val, pool: Val) -> Val:
+    """How many workers there are: those asked for, as far as there are threads, or one where the pool is taken."""
+    asked, one = read(f, state, StateWord.THREADS), f.constant(1, I64)
+
+    def take() -> list[Val]:
+        free = exchange(f, word(f, pool, PoolWord.BUSY), one).eq(0)
+        there = read(f, pool, PoolWord.COUNT) + 1
+        return [f.select(free, f.select(asked.lt(there), asked, there), 1)]
+
+    def look() -> list[Val]:
+        return f.either(read(f, pool, PoolWord.COUNT).gt(0), take, lambda: [one])
+
+    wanted = asked.gt(1) & pool.cast("ptrtoint", I64).ne(0)
+    return f.either(wanted, look, lambda: [one])[0]
+
+
+def _mailbox(f: Function, pool: Val, number: Operand) -> Val:
+    first = f.element(pool, POOL_WORDS, I64)
+    return f.element(first, f.constant(number, I64) * MAIL_WORDS, I64)
+
+
+def _post(f: Function, state: Val, pool: Val, workers: Val) -> None:
+    """Gives every other worker the job. What was written to memory before is seen by who sees the count."""
+    syscall = read(f, pool, PoolWord.SYSCALL, PTR)
+    with f.loop(1, workers) as loop:
+        mailbox = _mailbox(f, pool, loop.index - 1)
+        f.store(state, word(f, mailbox, MailWord.STATE))
+        write(f, mailbox, MailWord.WORKER, loop.index)
+        write(f, mailbox, MailWord.SPIN, read(f, state, StateWord.SPIN))
+        posted = word(f, mailbox, MailWord.POSTED)
+        fetch_add(f, posted, f.constant(1, I32))
+        notify(f, posted, word(f, mailbox, MailWord.SLEEPING), syscall)
+
+
+def _join(f: Function, state: Val, pool: Val, workers: Val) -> None:
+    """Waits until every other worker is done: none of them looks at the state after that."""
+    syscall = read(f, pool, PoolWord.SYSCALL, PTR)
+    with f.loop(1, workers) as loop:
+        mailbox = _mailbox(f, pool, loop.index - 1)
+        posted = f.load(I32, word(f, mailbox, MailWord.POSTED))
+        done, waiting = word(f, mailbox, MailWord.DONE), word(f, mailbox, MailWord.WAITING)
+        with f.when(atomic_load(f, I32, done).ne(posted)):
+            wait(f, done, posted - 1, waiting, read(f, state, StateWord.SPIN), syscall)
+
+
+def _find_error(f: Function, state: Val, workers: Val) -> None:
+    """Sets the call and the index of the first error: the earliest call that was run, its smallest index."""
+    home = f.element(state, STATE_WORDS, I64)
+    size = read(f, state, StateWord.AREA)
+    first = f.select(workers.eq(1), home, f.element(home, size, I8))
+    start = [f.constant(n, I64) for n in (NEVER, -1, -1)]
+    with f.loop(0, workers, carried=start) as loop:
+        area = f.element(first, loop.index * size, I8)
+        order, call, index = (read(f, area, n) for n in (AreaWord.ORDER, AreaWord.CALL, AreaWord.INDEX))
+        same = order.eq(loop.carried[0]) & index.lt(loop.carried[2])
+        better = order.lt(loop.carried[0]) | same
+        found = zip([order, call, index], loop.carried, strict=True)
+        loop.next = [f.select(better, new, old) for new, old in found]
+    write(f, state, StateWord.CALL, loop.results[1])
+    write(f, state, StateWord.INDEX, loop.results[2])
