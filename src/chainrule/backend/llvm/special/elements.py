@@ -1,0 +1,87 @@
+"""Elements in memory and in registers: loads and stores of runs, and conversions between dtypes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+
+from chainrule.backend.llvm.builder import Function
+from chainrule.backend.llvm.values import F32, F64, I1, I8, I32, I64, PTR, Ty, Val
+from chainrule.schedule.plan import LANES, DType
+
+RAW: Final = {1: I8, 4: I32, 8: I64}
+"""Elements that are moved and not looked at, by their width."""
+
+MEMORY: Final = {"float32": F32, "float64": F64, "int32": I32, "int64": I64, "uint8": I8, "bool": I8}
+
+_VECTOR: Final = 32  # bytes that are copied at a time
+_LONG: Final = 512  # bytes from which on a call of memcpy pays
+
+
+def memory(dtype: DType) -> Ty:
+    """The type of an element in memory; a bool is a byte."""
+    return MEMORY[dtype.name]
+
+
+def lanes(*dtypes: DType) -> int:
+    """The lanes of a vector of elements of several dtypes."""
+    return LANES[max(4, *(dtype.itemsize for dtype in dtypes))]
+
+
+def changed(f: Function, x: Val, old: DType, new: DType) -> Val:
+    """An element, or a vector of them, as it is in memory, in another dtype: as NumPy's astype."""
+    if old == new:
+        return x
+    to = memory(new)
+    if new == np.bool_:
+        return x.ne(0).cast("zext", I8)
+    if old.kind == "f":
+        if new.kind == "f":
+            return x.cast("fpext" if new.itemsize > old.itemsize else "fptrunc", to)
+        return x.cast("fptosi", I64).cast("trunc", to)
+    if new.kind == "f":
+        return x.cast("sitofp" if old.kind == "i" else "uitofp", to)
+    if new.itemsize < old.itemsize:
+        return x.cast("trunc", to)
+    if new.itemsize == old.itemsize:
+        return x
+    return x.cast("sext" if old.kind == "i" else "zext", to)
+
+
+def wide(f: Function, x: Val, dtype: DType) -> Val:
+    """An integer as an i64."""
+    return changed(f, x, dtype, np.dtype(np.int64))
+
+
+def less(x: Val, y: Val, dtype: DType) -> Val:
+    """Whether x is before y in NumPy's order: NaN comes last."""
+    if dtype.kind == "f":
+        return x.code.compare("ugt", y, x) & x.eq(x)
+    return x.lt(y) if dtype.kind == "i" else x.ult(y)
+
+
+def copy_run(f: Function, target: Val, source: Val, length: Val, width: int) -> None:
+    """Copies `length` elements of `width` bytes that lie side by side."""
+    ty = RAW[width]
+    count = _VECTOR // width
+    nbytes = length * width
+    much = nbytes.ge(_LONG)
+    with f.when(much):
+        f.intrinsic("memcpy", None, target, source, nbytes, f.constant(0, I1), over=[PTR, PTR, I64])
+    few = f.select(much, f.constant(0, I64), length)
+    vectors = few - few.urem(count)
+    with f.loop(0, vectors, count) as loop:
+        f.store(f.load(ty.of(count), f.element(source, loop.index, ty)), f.element(target, loop.index, ty))
+    with f.loop(vectors, few) as loop:
+        f.store(f.load(ty, f.element(source, loop.index, ty)), f.element(target, loop.index, ty))
+
+
+def each(f: Function, length: Val, count: int, body: Callable[[Val, int], None]) -> None:
+    """`body(index, lanes)` for vectors of `count` elements, and for what is left one by one (`lanes` 0)."""
+    vectors = length - length.urem(count)
+    with f.loop(0, vectors, count) as loop:
+        body(loop.index, count)
+    with f.loop(vectors, length) as loop:
+        body(loop.index, 0)
