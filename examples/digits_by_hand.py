@@ -39,4 +39,4 @@ for epoch in range(1, EPOCHS + 1):
 
 right = model(x[test_rows]).argmax(-1) == y[test_rows]
 print(f"test accuracy {100 * right.mean():.2f} % of {len(right)} digits that were held out")
-print(f"the step was traced {step.compiles} times: for batches of {BATCH} rows and for the last one of an epoch")
+print(f"the step was traced {step.stagings} times: for batches of {BATCH} rows and for the last one of an epoch")

@@ -220,7 +220,7 @@ def test_what_was_computed_before_an_error_stays() -> None:
     np.testing.assert_array_equal(pullback(np.ones(3))[0], 2.0 * X)
     np.testing.assert_array_equal(kept, X * TABLE)
     np.testing.assert_array_equal(staged(X), X * TABLE)
-    assert staged.compiles == 2  # of which the one that failed is not kept
+    assert staged.stagings == 2  # of which the one that failed is not kept
 
 
 def test_an_interrupt_leaves_a_staged_function_whole() -> None:

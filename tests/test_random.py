@@ -99,7 +99,7 @@ def test_a_staged_draw_with_the_key_as_an_argument(draw: Any) -> None:
     for key in random.split(KEY, 3):
         found, expected = staged(key), draw(key, (3, 5))
         assert found.dtype == expected.dtype and np.array_equal(found, expected)
-    assert staged.compiles == 1
+    assert staged.stagings == 1
 
 
 def test_a_traced_number_folds_in() -> None:

@@ -80,6 +80,10 @@ class CaptureWarning(UserWarning):
     """A staged function reaches so much outside itself that changes in some of it go unseen."""
 
 
+class RecompileWarning(UserWarning):
+    """A function is staged again and again, for other shapes or for other static values."""
+
+
 def message(expected: object, got: object, where: Where | None = None, hint: str = "") -> str:
     """The house's sentence: what was expected, what came, where, and what to do."""
     place = f" at {where}" if where else ""

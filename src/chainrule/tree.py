@@ -42,7 +42,7 @@ class Structure:
 
     def kinds(self) -> list[Kind]:
         """The kind of every leaf: `param`, or `state` where it or a tree above it is declared as state."""
-        if not _is_record(self.container) and all(child is LEAF for child in self.children):
+        if not is_record(self.container) and all(child is LEAF for child in self.children):
             return ["param"] * self.size
         return [kind for _, kind in self._walk((), "param")]
 
@@ -50,7 +50,7 @@ class Structure:
         if self.container is None:
             yield path, kind
         for key, child in zip(self.keys, self.children, strict=True):
-            own = _field_kinds(self.container).get(key, kind) if _is_record(self.container) else kind
+            own = _field_kinds(self.container).get(key, kind) if is_record(self.container) else kind
             yield from child._walk((*path, key), "state" if kind == "state" else own)
 
     def __str__(self) -> str:
@@ -108,8 +108,8 @@ def _take_apart(tree: Any, leaves: list[Any]) -> Structure:
         return _node(dict, keys, (), [tree[key] for key in keys], leaves, order)
     if tree is None:
         return _node(container, (), (), (), leaves)
-    if _is_record(container):
-        names, statics = _fields(container)
+    if is_record(container):
+        names, statics = record_fields(container)
         static = tuple(getattr(tree, name) for name in statics)
         return _node(container, names, static, [getattr(tree, name) for name in names], leaves)
     if _is_namedtuple(container):
@@ -142,6 +142,11 @@ def mark(value: Any) -> Any:
     return value.hex() if kind is float else kind
 
 
+def same_static(a: Any, b: Any) -> bool:
+    """Whether two static values are alike to any program: equal, and of one mark; of floats NaN is NaN."""
+    return mark(a) == mark(b) and (isinstance(a, float) or bool(a == b))
+
+
 def _put_together(structure: Structure, leaves: Any) -> Any:
     container: Any = structure.container
     if container is None:
@@ -156,18 +161,19 @@ def _put_together(structure: Structure, leaves: Any) -> Any:
         return {key: found[key] for key in structure.order}
     if container is type(None):
         return None
-    if _is_record(container):
+    if is_record(container):
         record = object.__new__(container)
         for name, child in zip(structure.keys, children, strict=True):
             object.__setattr__(record, name, child)
-        for name, value in zip(_fields(container)[1], structure.static, strict=True):
+        for name, value in zip(record_fields(container)[1], structure.static, strict=True):
             object.__setattr__(record, name, value)
         return record
     return container(*children)
 
 
 @cache
-def _is_record(container: type | None) -> bool:
+def is_record(container: type | None) -> bool:
+    """Whether a container is a dataclass."""
     return container is not None and dataclasses.is_dataclass(container)
 
 
@@ -181,7 +187,8 @@ def _field_kinds(container: type) -> dict[str, Kind]:
 
 
 @cache
-def _fields(container: type) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def record_fields(container: type) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of a dataclass's fields: those that hold trees, and the static ones."""
     kinds = _field_kinds(container)
     return tuple(n for n, kind in kinds.items() if kind != "static"), tuple(
         n for n, kind in kinds.items() if kind == "static"

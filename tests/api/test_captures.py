@@ -311,7 +311,7 @@ def test_a_change_outside_is_seen(make: Callable[[], Pair]) -> None:
     before = staged(X)
     np.testing.assert_array_equal(before, function(X))
     np.testing.assert_array_equal(before, staged(X))
-    assert staged.compiles == 1
+    assert staged.stagings == 1
     change()
     assert not np.array_equal(function(X), before)
     np.testing.assert_array_equal(staged(X), function(X))
@@ -323,7 +323,7 @@ def test_an_array_bound_anew_at_every_call_is_followed_without_tracing() -> None
     for i in range(4):
         held["w"] = held["w"] + float(i)
         assert staged(X) == X @ held["w"]
-    assert staged.compiles == 1
+    assert staged.stagings == 1
 
 
 def test_an_array_written_to_at_every_call_is_followed_without_tracing() -> None:
@@ -332,7 +332,7 @@ def test_an_array_written_to_at_every_call_is_followed_without_tracing() -> None
     for _ in range(3):
         w *= 2.0
         assert staged(X) == np.tanh(X) @ w
-    assert staged.compiles == 1
+    assert staged.stagings == 1
 
 
 def test_methods_and_caches_do_not_make_it_be_traced_anew() -> None:
@@ -343,13 +343,13 @@ def test_methods_and_caches_do_not_make_it_be_traced_anew() -> None:
 
     thing = Thing()
     staged = cr.jit(lambda x: thing.rated(x) + thing.outer(x) + thing.cached)
-    assert staged(1.0) == staged(1.0) == 6.0 and staged.compiles == 1
+    assert staged(1.0) == staged(1.0) == 6.0 and staged.stagings == 1
 
 
 def test_nan_is_no_change() -> None:
     w = np.array([np.nan, 1.0])
     staged = cr.jit(lambda x: x * np.sum(w[1:]))
-    assert staged(2.0) == staged(2.0) == 2.0 and staged.compiles == 1
+    assert staged(2.0) == staged(2.0) == 2.0 and staged.stagings == 1
 
 
 # --- what does not make it be traced anew -----------------------------------------------------------------------------
@@ -363,7 +363,7 @@ def test_what_is_not_read_may_change() -> None:
         log.calls = i
         log.lines.append(i)
         log.weights = np.ones(i)
-    assert staged.compiles == 1
+    assert staged.stagings == 1
 
 
 def test_a_global_that_has_the_name_of_an_attribute_or_a_key_may_change() -> None:
@@ -374,7 +374,7 @@ def test_a_global_that_has_the_name_of_an_attribute_or_a_key_may_change() -> Non
     for i in range(3):
         assert staged({"rate": 3.0}) == 6.0
         scope.update(rate=float(i), scale=np.ones(i))
-    assert staged.compiles == 1
+    assert staged.stagings == 1
 
 
 def test_numbers_that_are_equal_but_other_objects() -> None:
@@ -387,7 +387,7 @@ def test_numbers_that_are_equal_but_other_objects() -> None:
     staged(X)
     thing.a, thing.b, thing.c, thing.d = float("1e300"), float("nan"), np.float64(0.1), frozenset([1])
     staged(X)
-    assert staged.compiles == 1
+    assert staged.stagings == 1
 
 
 def test_a_function_that_reaches_too_much() -> None:

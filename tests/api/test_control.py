@@ -72,7 +72,7 @@ def test_arrays_from_outside_are_read_once_before_the_loop() -> None:
     f = cr.jit(lambda c: cr.scan(lambda c, _: (c * w, None), c, length=2)[0])
     assert f(np.ones(2)).tolist() == [1.0, 4.0]
     w *= 10.0
-    assert f(np.ones(2)).tolist() == [100.0, 400.0] and f.compiles == 1
+    assert f(np.ones(2)).tolist() == [100.0, 400.0] and f.stagings == 1
 
 
 # --- dtypes -----------------------------------------------------------------------------------------------------------

@@ -18,10 +18,10 @@ from chainrule.errors import DTypeError, OutOfRangeError, OwnershipError, Precis
 
 def test_one_graph_serves_one_combination_of_types() -> None:
     f = cr.jit(lambda x: np.sum(x * 2.0))
-    assert f(np.ones(3)) == 6.0 and f(np.zeros(3)) == 0.0 and f.compiles == 1
-    assert f(np.ones(4)) == 8.0 and f.compiles == 2
-    assert f(np.ones(3, np.float32)) == 6.0 and f.compiles == 3
-    assert f(np.ones(3, np.float32)).dtype == np.float32 and f.compiles == 3
+    assert f(np.ones(3)) == 6.0 and f(np.zeros(3)) == 0.0 and f.stagings == 1
+    assert f(np.ones(4)) == 8.0 and f.stagings == 2
+    assert f(np.ones(3, np.float32)) == 6.0 and f.stagings == 3
+    assert f(np.ones(3, np.float32)).dtype == np.float32 and f.stagings == 3
 
 
 def test_python_numbers_are_static_or_traced() -> None:
@@ -42,7 +42,7 @@ def test_python_numbers_are_static_or_traced() -> None:
 def test_static_argnames_and_weak_floats() -> None:
     f = cr.jit(lambda x, power: x**power, static_argnames="power")
     assert f(np.float32(3.0), power=2.0).dtype == np.float32
-    assert f.compiles == 1 and f(np.float32(3.0), power=3.0) == 27.0 and f.compiles == 2
+    assert f.stagings == 1 and f(np.float32(3.0), power=3.0) == 27.0 and f.stagings == 2
     assert cr.jit(lambda x, s: x * s)(np.ones(2, np.float32), 2.0).dtype == np.float32
     with pytest.warns(PrecisionWarning, match=r"float32 becomes float64 at .*test_jit\.py"):
         assert cr.jit(lambda x, s: x * s)(np.ones(2, np.float32), np.float64(2.0)).dtype == np.float64
@@ -121,11 +121,11 @@ def test_captured_arrays_are_read_at_every_call() -> None:
     f = cr.jit(lambda x: np.sum(x * w * GLOBAL))
     assert f(np.ones(3)) == 3.0
     w -= 0.5
-    assert f(np.ones(3)) == 1.5 and f.compiles == 1
+    assert f(np.ones(3)) == 1.5 and f.stagings == 1
     w = np.full(3, 2.0)
-    assert f(np.ones(3)) == 6.0 and f.compiles == 1
+    assert f(np.ones(3)) == 6.0 and f.stagings == 1
     w = np.full((2, 3), 2.0)
-    assert f(np.ones(3)) == 12.0 and f.compiles == 2
+    assert f(np.ones(3)) == 12.0 and f.stagings == 2
 
 
 def test_captured_numbers_are_compared_at_every_call(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +136,7 @@ def test_captured_numbers_are_compared_at_every_call(monkeypatch: pytest.MonkeyP
         return x * RATE * settings.table["a"][1]
 
     f = cr.jit(lambda x: helper(x) * settings.rate * scale)
-    assert f(1.0) == 24.0 and f(1.0) == 24.0 and f.compiles == 1
+    assert f(1.0) == 24.0 and f(1.0) == 24.0 and f.stagings == 1
     settings.rate = 1.0
     assert f(1.0) == 12.0
     settings.table["a"][1] = 1.0
@@ -144,7 +144,7 @@ def test_captured_numbers_are_compared_at_every_call(monkeypatch: pytest.MonkeyP
     scale = 1.0
     assert f(1.0) == 2.0
     monkeypatch.setitem(globals(), "RATE", 5.0)
-    assert f(1.0) == 5.0 and f.compiles == 5
+    assert f(1.0) == 5.0 and f.stagings == 5
 
 
 def test_a_captured_container_that_changes() -> None:

@@ -37,7 +37,7 @@ def test_one_warning_for_one_function() -> None:
         f(SINGLE, DOUBLE)
     assert len(caught) == 1
     f(SINGLE[:2], DOUBLE[:2])  # traced anew; a second warning would be an error
-    assert f.compiles == 2
+    assert f.stagings == 2
 
 
 def test_a_model_is_named_by_its_layer() -> None:

@@ -106,7 +106,7 @@ def test_staged_is_eager(name: str, dtype: Any) -> None:
     eager = flatten(run(optimizer, tree(dtype), grads))[0]
     update = cr.jit(optimizer.update)
     staged = flatten(run(optimizer, tree(dtype), grads, update))[0]
-    assert update.compiles == 1
+    assert update.stagings == 1
     for one, other in zip(eager, staged, strict=True):
         assert one.dtype == other.dtype
         assert one.dtype in (dtype, np.int32)

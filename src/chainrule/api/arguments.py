@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -60,3 +61,47 @@ def sequence(given: Any, what: str) -> tuple[Any, ...]:
         return tuple(cast("Sequence[Any]", given))
     hint = "(x,) for a function of one argument"
     raise ArgumentError(message(f"a tuple of {what}", type(given).__name__, user_location(), hint))
+
+
+def static_names(names: str | Sequence[str], function: Callable[..., Any]) -> frozenset[str]:
+    """The names in static_argnames; an OptionError for one that the function does not have."""
+    found = (names,) if isinstance(names, str) else tuple(names)
+    kinds, known = _parameters(function)
+    unknown = [name for name in found if name not in known]
+    if unknown and kinds and inspect.Parameter.VAR_KEYWORD not in kinds:
+        got, hint = repr(unknown[0]), f"one of {', '.join(known)}"
+        raise OptionError(message("names of parameters in static_argnames", got, user_location(), hint))
+    return frozenset(found)
+
+
+def donated_numbers(donate: int | Sequence[int], function: Callable[..., Any]) -> tuple[int, ...]:
+    """The numbers in `donate`; an OptionError for one that the function has no argument of."""
+    numbers = argument_numbers(donate, "donate")
+    kinds, known = _parameters(function)
+    for number in numbers:
+        if number < 0 or (kinds and inspect.Parameter.VAR_POSITIONAL not in kinds and number >= len(known)):
+            expected = f"numbers of arguments in donate, from 0 to {len(known) - 1}"
+            raise OptionError(message(expected, number, user_location(), "donate=0 for the first argument"))
+    return numbers
+
+
+def thread_count(threads: Any) -> int | None:
+    """The option `threads`: None, or an int from 1 up; an OptionError for anything else."""
+    if threads is None or (isinstance(threads, int) and not isinstance(threads, bool) and threads >= 1):
+        return threads
+    hint = "threads=1, or None for as many as the process may use"
+    raise OptionError(message("threads as an int from 1 up, or None", repr(threads), user_location(), hint))
+
+
+def parameter_names(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The names of a function's parameters; none for a builtin without a signature."""
+    return _parameters(function)[1]
+
+
+def _parameters(function: Callable[..., Any]) -> tuple[tuple[Any, ...], tuple[str, ...]]:
+    """Kinds and names of a function's parameters; nothing for a builtin without a signature."""
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return (), ()
+    return tuple(p.kind for p in parameters.values()), tuple(parameters)

@@ -19,9 +19,8 @@ import sys
 import warnings
 from array import array
 from collections import ChainMap, UserDict, UserList, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from operator import itemgetter
 from types import BuiltinMethodType, CellType, CodeType, FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import Any, Final, Literal, NamedTuple
 from weakref import WeakKeyDictionary
@@ -29,7 +28,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from chainrule.api.effects import source_of
-from chainrule.api.places import PLAIN, Captures, Group
+from chainrule.api.places import PLAIN, Captures, Group, attributes, elements, group, items
 from chainrule.errors import CaptureWarning, message
 from chainrule.ir.op import Traced
 from chainrule.where import is_users
@@ -39,6 +38,7 @@ _ENGINE: Final = tuple(f"chainrule.{room}" for room in ("ir", "ops", "trace", "t
 _GLOBALS: Final = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
 _MAKING: Final = frozenset({"__init__", "__new__", "__post_init__"})
 _WRAPPERS: Final[Any] = (UserDict, UserList, ChainMap)
+_OF_FUNCTIONS: Final = ("__code__", "__defaults__", "__kwdefaults__")
 _BY_STRING: Final = frozenset({"getattr", "vars", "__dict__", "attrgetter"})  # these take attributes' names as strings
 
 
@@ -76,17 +76,16 @@ class _Space:
 
     def group(self) -> Group:
         """The places that were found, to be read at once."""
-        held, read = self.held, _some(self.held, self.found)
-        if self.counted:
-            return Group(lambda: (*read(), len(held)), (*read(), len(held)))
-        return Group(read, read())
+        if isinstance(self.held, _Slots):
+            return attributes(*[(self.held.owner, name) for name in self.found])
+        return elements(self.held, self.found, self.counted)
 
 
 class _Slots(Mapping[str, Any]):
     """The attributes that an object has in slots."""
 
     def __init__(self, held: Any) -> None:
-        self._held = held
+        self.owner = held
         slots = [vars(kind).get("__slots__", ()) for kind in type(held).__mro__]
         self._names = {name for names in slots for name in ((names,) if isinstance(names, str) else names)}
 
@@ -94,7 +93,7 @@ class _Slots(Mapping[str, Any]):
         if name not in self._names:
             raise KeyError(name)
         try:
-            return getattr(self._held, name)
+            return getattr(self.owner, name)
         except AttributeError:
             raise KeyError(name) from None
 
@@ -147,12 +146,11 @@ class _Walk:
             self.seen[id(value)] = value
             self.pending.append(value)
 
-    def group(self, read: Callable[[], Sequence[Any]]) -> None:
+    def group(self, found: Group) -> None:
         """Takes up places that are read together."""
-        values = tuple(read())
-        if values:
-            self.captures.groups.append(Group(read, values))
-        self._each(*values)
+        if found.values:
+            self.captures.groups.append(found)
+        self._each(*found.values)
 
     def space(self, owner: Any, held: Mapping[str, Any], always: Iterable[str] = (), counted: bool = False) -> None:
         """Takes up names and values that belong to an object."""
@@ -172,13 +170,13 @@ class _Walk:
             case tuple():
                 self._each(*held)
             case list() | deque():
-                self.group(lambda: held)
+                self.group(items(held))
             case dict() | MappingProxyType():
-                self.group(lambda: (*held, *held.values()))
+                self.group(group(lambda: (*held, *held.values())))
             case AbstractSet():
-                self.group(lambda: (frozenset(held),))
+                self.group(group(lambda: (frozenset(held),)))
             case bytearray() | array():
-                self.group(lambda: (bytes(held),))
+                self.group(group(lambda: (bytes(held),)))
             case property() | staticmethod() | classmethod() | functools.cached_property():
                 self._each(*[getattr(held, name, None) for name in ("fget", "__func__", "func")])
             case BuiltinMethodType():
@@ -198,24 +196,17 @@ class _Walk:
             self.note(part)
 
     def _function(self, function: FunctionType) -> None:
-        cells = [cell for cell in function.__closure__ or () if _is_filled(cell)]
+        cells = [(cell, "cell_contents") for cell in function.__closure__ or () if _is_filled(cell)]
         self.note(vars(function).get("__wrapped__"))
         code = function.__code__
         owner = _owner(function.__module__, code.co_filename)
         if owner == "python":
-            self.group(lambda: [cell.cell_contents for cell in cells])
+            self.group(attributes(*cells))
             return
-        self.group(
-            lambda: (
-                function.__code__,
-                function.__defaults__,
-                function.__kwdefaults__,
-                *[cell.cell_contents for cell in cells],
-            )
-        )
+        self.group(attributes(*[(function, name) for name in _OF_FUNCTIONS], *cells))
         self.home = self.home or _root(function.__module__)
         names = names_in(code)
-        variables = _some(function.__globals__, names.variables)
+        variables = elements(function.__globals__, names.variables)
         if owner == "library" and _root(function.__module__) != self.home:
             self._library(variables, names.attributes)
             return
@@ -226,11 +217,10 @@ class _Walk:
         self.space(function, vars(function))
         self.group(variables)
 
-    def _library(self, variables: Callable[[], Sequence[Any]], attributes: frozenset[str]) -> None:
+    def _library(self, variables: Group, names: frozenset[str]) -> None:
         """Takes up the variables of a function of an installed package, and of its modules, and looks no further."""
-        modules = [x for x in variables() if isinstance(x, ModuleType)]
-        for read in (variables, *[_some(vars(module), attributes) for module in modules]):
-            self.captures.groups.append(Group(read, read()))
+        modules = [x for x in variables.values if isinstance(x, ModuleType)]
+        self.captures.groups += [variables, *[elements(vars(module), names) for module in modules]]
 
     def _class(self, kind: type, made: bool) -> None:
         """Takes up a class's attributes, with the code that runs unnamed: when an object is used, or `made`, too."""
@@ -324,12 +314,3 @@ def _owner(module: str | None, file: str | None) -> Literal["python", "library",
     if _root(module) in ("numpy", "chainrule") or not (is_users(file) or file == "<string>"):
         return "python"
     return "library" if "-packages" in file else "user"
-
-
-def _some(held: Mapping[str, Any], names: Iterable[str]) -> Callable[[], Sequence[Any]]:
-    """What reads those of the names that there are."""
-    found = [name for name in names if name in held]
-    if not found:
-        return tuple
-    read = itemgetter(*found, found[0])  # of two names at least it gives a tuple
-    return lambda: read(held)

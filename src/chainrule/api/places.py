@@ -6,35 +6,43 @@ has not changed costs a few nanoseconds a place.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import is_
-from typing import Any, Final, NamedTuple, TypeAlias
+from operator import is_, itemgetter
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
 from chainrule.api.effects import Source
+from chainrule.api.written import GONE
 from chainrule.ir.op import Traced
 from chainrule.trace import Staged, same_bits
+
+_SINGLY: Final = 64  # elements of a list that are looked at one by one
 
 PLAIN: Final = (int, float, complex, bool, str, bytes, type(None), np.generic, frozenset)
 """What is compared by value; everything else by identity."""
 
 _FLOATING: Final[Any] = (float, complex, np.inexact)
 
-GONE: Final = (ValueError, LookupError, AttributeError, TypeError, RuntimeError)
-"""What reading a place raises that is no longer there: an empty cell, a deleted name, a set that changed meanwhile."""
-
-
 Array: TypeAlias = np.ndarray[Any, Any]
+
+
+class Place(NamedTuple):
+    """An element or an attribute of an object, or its length."""
+
+    owner: Any
+    how: Literal["element", "attribute", "length"]
+    key: Any = None
 
 
 @dataclass(slots=True)
 class Group:
-    """Places that are read together: `read()` gives what they hold now."""
+    """Places that are read together by `read()`; where each can be read alone, `places` has them one by one."""
 
     read: Callable[[], Sequence[Any]]
     values: Sequence[Any]
+    places: tuple[Place, ...] = ()
 
     def now(self) -> Sequence[Any] | None:
         """What the places hold; None where they are not as many, or not there, any more."""
@@ -43,6 +51,45 @@ class Group:
         except GONE:
             return None
         return found if len(found) == len(self.values) else None
+
+    def same(self) -> bool:
+        """Whether they hold what they held, or the same numbers and strings."""
+        now = self.now()
+        return now is not None and all(new is old or alike(old, new) for old, new in zip(self.values, now, strict=True))
+
+
+def group(read: Callable[[], Sequence[Any]]) -> Group:
+    """Places that only `read` can read."""
+    return Group(read, tuple(read()))
+
+
+def attributes(*pairs: tuple[Any, str]) -> Group:
+    """Attributes of objects."""
+    places = tuple([Place(owner, "attribute", name) for owner, name in pairs])
+
+    def read() -> Sequence[Any]:
+        return tuple([getattr(owner, name) for owner, name in pairs])
+
+    return Group(read, read(), places)
+
+
+def elements(held: Mapping[str, Any], names: Iterable[str], counted: bool = False) -> Group:
+    """Those elements of a mapping that there are; `counted`: and how many it has."""
+    found = [name for name in names if name in held]
+    places = [Place(held, "element", name) for name in found] + [Place(held, "length")] * counted
+    get = itemgetter(*found, found[0]) if found else None  # of two names at least it gives a tuple
+
+    def read() -> Sequence[Any]:
+        values = get(held)[:-1] if get else ()
+        return (*values, len(held)) if counted else values
+
+    return Group(read, read(), tuple(places))
+
+
+def items(held: Sequence[Any]) -> Group:
+    """The elements of a list."""
+    places = [Place(held, "element", i) for i in range(len(held))] if len(held) <= _SINGLY else []
+    return Group(lambda: (*held, len(held)), (*held, len(held)), (*places, Place(held, "length")) if places else ())
 
 
 class _Uses(NamedTuple):
@@ -116,7 +163,7 @@ class Captures:
         moved: dict[int, tuple[Any, Any]] = {}
         for group, now in changes:
             for old, new in zip(group.values, now, strict=True):
-                if new is old or _alike(old, new):
+                if new is old or alike(old, new):
                     continue
                 if not self._followable(old, new) or moved.setdefault(id(old), (old, new))[1] is not new:
                     return False
@@ -144,7 +191,7 @@ class Captures:
         return bool(old.shape == other.shape and old.dtype == other.dtype)
 
 
-def _alike(old: Any, new: Any) -> bool:
+def alike(old: Any, new: Any) -> bool:
     """Whether two numbers or strings are of one type and equal; zeros are told apart, and NaN is NaN."""
     before: Any = old
     if type(before) is not type(new) or not isinstance(old, PLAIN):
