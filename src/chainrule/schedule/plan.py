@@ -8,7 +8,7 @@ for each axis, all counted in elements, so that transposed, reversed, broadcast 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
@@ -41,12 +41,13 @@ CONTRACT_STRIP: Final = 8192
 
 # --- memory -----------------------------------------------------------------------------------------------------------
 
-BufferKind: TypeAlias = Literal["input", "output", "arena", "constant"]
+BufferKind: TypeAlias = Literal["input", "output", "arena", "constant", "slot"]
 
 
 @dataclass(frozen=True, eq=False)
 class Buffer:
-    """Memory: a graph's input or output (`number` tells which), a place in the arena, or a constant's elements."""
+    """Memory: a graph's input or output (`number` tells which), a place in the arena, a constant's elements, or the
+    slice of another buffer that a loop is at."""
 
     kind: BufferKind
     nbytes: int
@@ -231,10 +232,9 @@ Step: TypeAlias = Nest | Contraction | Special | Loop
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """The steps of a graph, and the memory they use: `offsets` of buffers in an arena of `arena` bytes."""
+    """The steps of a graph. Buffers in `renamed` are others: outputs, found to be so after they were named."""
 
     steps: tuple[Step, ...]
     inputs: Sequence[Buffer]
     outputs: Sequence[Buffer]
-    offsets: Mapping[Buffer, int] = field(default_factory=dict)
-    arena: int = 0
+    renamed: Mapping[Buffer, Buffer]

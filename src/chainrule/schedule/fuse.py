@@ -1,0 +1,165 @@
+"""`Fuser`: which group each scalar operation and each reduction joins.
+
+An operation joins the group that has most of its operands at hand. What depends on the region's inputs alone waits
+until somebody needs it, joins the group of that one if it can, and is computed before everything else if not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from chainrule.ir.graph import Node
+from chainrule.ir.kinds import Reduce
+from chainrule.schedule.group import Group
+from chainrule.schedule.items import Copy, Items
+from chainrule.schedule.plan import Place
+from chainrule.schedule.views import OUTSIDE, Base, View, arena, located, whole
+
+DEEPEST: Final = 12
+"""Operations on inputs alone that wait for one another."""
+
+
+@dataclass(frozen=True, eq=False)
+class Waiting:
+    """An operation that waits for a group: depth counts those that it waits with."""
+
+    node: Node
+    operands: tuple[View, ...]
+    depth: int
+
+
+class Fuser:
+    """The groups of a region."""
+
+    def __init__(self, items: Items) -> None:
+        self.items = items
+        self._waiting: dict[Base, Waiting] = {}
+        self._readers: dict[Base, list[Group]] = {}
+
+    # --- memory -------------------------------------------------------------------------------------------------------
+
+    def place(self, view: View) -> Place:
+        """Where the view's elements are, once what makes them has run; they are kept in memory from now on."""
+        return located(view, self.base_place(view.base))
+
+    def base_place(self, base: Base) -> Place:
+        """The memory of a base: that of an array, or new memory, which its group stores to."""
+        if base in self._waiting:
+            self._begin(base, early=True)
+        if base.place is None:
+            base.place = arena(base.shape, base.dtype)
+            base.member.group.stores.append((base.member, base.place))
+        return base.place
+
+    def readable(self, view: View) -> View:
+        """A view that can be read from memory: numbers and counts are written there first."""
+        base = view.base
+        if base.number is None and not base.counts:
+            self.base_place(base)
+            return view
+        place = arena(base.shape, base.dtype)
+        made = Base(base.shape, base.dtype, base.weak, self.items.position(early=True), place)
+        self.items.add(Copy(whole(base), place), early=True)
+        return View(made, view.shape, view.dims, view.starts)
+
+    # --- joining ------------------------------------------------------------------------------------------------------
+
+    def take(self, node: Node, operands: tuple[View, ...]) -> View:
+        """The result of a scalar operation or a reduction."""
+        type = node.types[0]
+        known = _known(node, operands)
+        if known is not None:
+            base = Base((), type.dtype, type.weak, number=known)
+            return View(base, type.shape, (None,) * len(type.shape), ())
+        operands = tuple([view if _simple(view) else self.readable(view) for view in operands])
+        base = Base(type.shape, type.dtype, type.weak)
+        depth = self._depth(node, operands)
+        self._waiting[base] = Waiting(node, operands, depth)
+        if depth > DEEPEST:
+            self._begin(base, early=all(self._depends_on_inputs(view.base) for view in operands))
+        return whole(base)
+
+    def _depth(self, node: Node, operands: Sequence[View]) -> int:
+        """How many operations would wait with this one; more than may where it need not wait."""
+        if isinstance(node.op.lowering, Reduce) or not all(self._depends_on_inputs(view.base) for view in operands):
+            return DEEPEST + 1
+        return 1 + max((self._waiting[view.base].depth for view in operands if view.base in self._waiting), default=0)
+
+    def _depends_on_inputs(self, base: Base) -> bool:
+        return base in self._waiting or base.position == OUTSIDE
+
+    def _begin(self, base: Base, early: bool) -> None:
+        """Lets an operation that waited join a group, or begin one."""
+        waited = self._waiting[base]
+        if not any(self._join(group, base) for group in self._near(waited.operands, early)):
+            reduces = isinstance(waited.node.op.lowering, Reduce)
+            domain = waited.operands[0].shape if reduces else base.shape
+            group = Group(domain, self.items.position(early))
+            self.items.add(group, early)
+            if not self._join(group, base):
+                raise AssertionError(f"{waited.node} does not fit a group of its own")
+
+    def _near(self, operands: Sequence[View], early: bool) -> list[Group]:
+        """Groups that have the operands at hand, or read them: those with most of them first, of these the latest."""
+        near: dict[Group, int] = {}
+        for view in operands:
+            if view.base.member is not None:
+                near[view.base.member.group] = near.get(view.base.member.group, 0) + 2
+            for group in self._readers.get(view.base, ()):
+                near[group] = near.get(group, 0) + 1
+        found = [group for group in near if (group.position < 0) >= early]
+        return sorted(found, key=lambda group: (near[group], group.position), reverse=True)
+
+    def _join(self, group: Group, base: Base) -> bool:
+        """Makes an operation a member of a group, with what it waits with; else the group stays as it was."""
+        before = group.mark()
+        if self._pull(group, base):
+            for member in group.members[len(before.members) :]:
+                self._waiting.pop(member.base, None)
+                for view in member.operands:
+                    if not group.owns(view.base) and view.base.number is None and not view.base.counts:
+                        self._reads(group, view.base)
+            return True
+        group.reset(before)
+        return False
+
+    def _pull(self, group: Group, base: Base) -> bool:
+        """Joins what the operation waits with, as far as it fits the group, then the operation."""
+        waited = self._waiting[base]
+        for view in waited.operands:
+            if view.base in self._waiting and not group.owns(view.base):
+                before = group.mark()
+                if not self._pull(group, view.base):
+                    group.reset(before)
+                    self._begin(view.base, early=True)
+        return group.join(waited.node, base, waited.operands)
+
+    def _reads(self, group: Group, base: Base) -> None:
+        self.base_place(base)
+        readers = self._readers.setdefault(base, [])
+        if group not in readers:
+            readers.append(group)
+
+
+def _simple(view: View) -> bool:
+    """Whether an operand needs no memory, or has it: counts are known along the last axis alone."""
+    if not view.base.counts:
+        return True
+    return view.dims[-1:] == ((0, 1),) and not any(view.dims[:-1]) and not view.starts[0]
+
+
+def _known(node: Node, operands: Sequence[View]) -> Any:
+    """The number that an operation on numbers gives; None where it is none."""
+    if isinstance(node.op.lowering, Reduce) or not operands or any(view.base.number is None for view in operands):
+        return None
+    try:
+        with np.errstate(all="ignore"):
+            found = node.op.numpy(*[view.base.number for view in operands], **node.attrs)
+    except (ArithmeticError, ValueError, TypeError):
+        return None
+    type = node.types[0]
+    return type.dtype.type(found) if not type.weak else np.asarray(found).item()

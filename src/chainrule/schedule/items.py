@@ -1,0 +1,89 @@
+"""`Items`: what a region runs, in order: groups, products, copies, calls and loops, while they are put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from chainrule.ir.graph import Node
+from chainrule.schedule.group import Group
+from chainrule.schedule.plan import Place, Slot
+from chainrule.schedule.views import Base, View
+
+if TYPE_CHECKING:
+    from chainrule.schedule.region import Region
+
+Pairs: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]
+
+EARLIEST: Final = -(1 << 40)
+"""The first position of what depends on the region's inputs alone; what the others do begins at 0."""
+
+
+@dataclass(frozen=True, eq=False)
+class Copy:
+    """A view written to a place of its shape."""
+
+    source: View
+    target: Place
+
+
+@dataclass(frozen=True, eq=False)
+class Product:
+    """A contraction; what is made of its elements before they are stored is in its group."""
+
+    node: Node
+    left: View
+    right: View
+    contract: Pairs
+    batch: Pairs
+    group: Group
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """An operation with a kernel of its own."""
+
+    node: Node
+    operands: tuple[View, ...]
+    results: tuple[Base, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Repeat:
+    """A loop, whose body is a region of its own; `reads` are what it reads of the region around it."""
+
+    node: Node
+    body: Region
+    slots: tuple[Slot, ...]
+    reads: tuple[Place, ...]
+
+
+Item: TypeAlias = Group | Product | Copy | Call | Repeat
+
+
+class Items:
+    """Items with their positions: early ones first, then the others, each in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._early: list[Item] = []
+        self._late: list[Item] = []
+
+    def position(self, early: bool = False) -> int:
+        """The position of the next item."""
+        return EARLIEST + len(self._early) if early else len(self._late)
+
+    def add(self, item: Item, early: bool = False) -> None:
+        (self._early if early else self._late).append(item)
+
+    def __iter__(self) -> Iterator[tuple[int, Item]]:
+        yield from enumerate(self._early, EARLIEST)
+        yield from enumerate(self._late)
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """Where an output goes; `replaces` is the input whose memory that is, which must have been read by then."""
+
+    place: Place
+    replaces: Base | None = None

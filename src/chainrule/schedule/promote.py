@@ -1,0 +1,38 @@
+"""`promoted`: the dtypes that an operation's operands are converted to where a Python scalar stands beside an array."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from chainrule.ir.graph import Node
+from chainrule.ops.arithmetic import cast, select
+from chainrule.types import INT64, Type
+
+DType = np.dtype[Any]
+
+_PYTHON: Final[dict[str, Any]] = {"f": 0.0, "i": 0}
+
+
+def promoted(node: Node, types: Sequence[Type]) -> list[DType]:
+    """For each operand the dtype it is computed with: a weak one takes what NumPy gives it beside the strong ones."""
+    dtypes = [type.dtype for type in types]
+    places = [i for i in range(len(types)) if not (node.op is select and i == 0)]
+    strong = [dtypes[i] for i in places if not types[i].weak]
+    if node.op is cast or not strong or len(strong) == len(places):
+        return dtypes
+    for i in places:
+        if types[i].weak:
+            dtypes[i] = np.result_type(*strong, _PYTHON[dtypes[i].kind])
+    return dtypes
+
+
+def as_number(value: Any, dtype: DType) -> tuple[Any, DType]:
+    """A Python number in a dtype, and that dtype: int64 where it holds the number and `dtype` does not."""
+    if dtype.kind in "iu" and isinstance(value, int):
+        limits = np.iinfo(dtype)
+        if not limits.min <= value <= limits.max:
+            return value, INT64
+    return dtype.type(value).item(), dtype
