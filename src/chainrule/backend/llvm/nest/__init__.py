@@ -1,0 +1,1 @@
+"""Code for `Nest`s: loops around scalar operations and reductions."""

@@ -1,0 +1,51 @@
+"""`kernels`: a nest as a call of machine code."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from chainrule.backend.llvm.builder import Module
+from chainrule.backend.llvm.kernel import Kernel
+from chainrule.backend.llvm.machine import Machine
+from chainrule.backend.llvm.nest.collapse import collapse, is_free
+from chainrule.backend.llvm.nest.form import Form, make_form, vector_axis
+from chainrule.backend.llvm.nest.work import body, moved, operations, split, title
+from chainrule.backend.llvm.nest.write import write
+from chainrule.schedule.plan import LANES, Nest
+
+_LIGHT = 10
+"""Operations of a body so short that one vector of rows does not keep a processor busy."""
+
+
+def kernels(step: Nest, machine: Machine | None = None) -> list[Kernel]:
+    """The kernel of a nest; none where there is nothing to do. No machine needs another code, nor other parts."""
+    if 0 in step.rows or (0 in step.columns and is_free(step)):
+        return []
+    nest = collapse(step)
+    axis, unit, parts = split(nest)
+    form, arguments = make_form(nest, axis, unit, _copies(nest))
+    return [
+        Kernel(
+            structure=str(form),
+            write=partial(_write, form),
+            pointers=tuple(arguments.pointers),
+            words=tuple(arguments.words),
+            parts=parts,
+            operations=operations(nest),
+            nbytes=moved(nest),
+            title=title(step),
+        )
+    ]
+
+
+def _write(form: Form, module: Module, name: str) -> None:
+    write(module, name, form)
+
+
+def _copies(nest: Nest) -> int:
+    """How many vectors of rows are in flight: several where one alone would wait for its own sums."""
+    vector = vector_axis(nest)
+    if vector is None or vector >= len(nest.rows) or is_free(nest) or body(nest) > _LIGHT:
+        return 1
+    vectors = -(-nest.rows[vector] // LANES[4])
+    return 1 if vectors == 1 else 2 if vectors == 2 else 4
