@@ -17,10 +17,10 @@ class Toys(NamedTuple):
     add: int  # x[i] += word for the parts i
     append: int  # log[1 + log[0]++] = word
     double: int  # x[i] = 2 x[i] + word
-    fail: int  # an error at part `word`, if it is among the parts
+    fail: int  # an error at every part from `word` on
     share: int  # who[i] = the address of the worker's scratch memory
     fill: int  # writes `word` bytes of scratch memory, and the sum of what it reads there to x[i]
-    modes: int  # x[0] = MXCSR, which it sets to another value
+    modes: int  # x[i] = MXCSR, which is then set to the word, if that is not 0
     spend: int  # x[0] += 1 after `word` rounds of nothing
 
 
@@ -29,6 +29,7 @@ def toys() -> Toys:
     module = Module()
     _elementwise(module)
     _single(module)
+    _modes(module)
     _scratch(module)
     return Toys(*load(compile_text(str(module), host()), [f"toy_{name}" for name in Toys._fields]))
 
@@ -47,7 +48,8 @@ def _elementwise(module: Module) -> None:
     with module.function("toy_fail", I64, **PARAMETERS) as f:
         _, words, begin, end, _ = f.arguments
         number = f.load(I64, words)
-        f.ret(f.select(number.ge(begin) & number.lt(end), number + 1, 0))
+        first = f.select(number.gt(begin), number, begin)
+        f.ret(f.select(first.lt(end), first + 1, 0))
 
 
 def _single(module: Module) -> None:
@@ -58,12 +60,6 @@ def _single(module: Module) -> None:
         f.store(count, log)
         f.store(f.load(I64, words), f.element(log, count, I64))
         f.ret(0)
-    with module.function("toy_modes", I64, **PARAMETERS) as f:
-        place, other = f.load(PTR, f.arguments[0]), f.alloca(I32)
-        f.intrinsic("x86.sse.stmxcsr", None, place)
-        f.store(f.constant(0xFFC0, I32), other)  # denormals are zeros, towards zero
-        f.intrinsic("x86.sse.ldmxcsr", None, other)
-        f.ret(0)
     with module.function("toy_spend", I64, **PARAMETERS) as f:
         pointers, words, *_ = f.arguments
         place = f.load(PTR, pointers)
@@ -72,6 +68,19 @@ def _single(module: Module) -> None:
             loop.next = [f.emit(f"add i64 {f.load(I64, place).text}, 1", I64)]
             f.do(f"store volatile i64 {loop.carried[0].text}, ptr {f.element(place, 1, I64).text}")
         f.store(f.load(I64, place) + 1, place)
+        f.ret(0)
+
+
+def _modes(module: Module) -> None:
+    with module.function("toy_modes", I64, **PARAMETERS) as f:
+        pointers, words, begin, end, _ = f.arguments
+        x, new, found = f.load(PTR, pointers), f.load(I32, words), f.alloca(I32)
+        with f.loop(begin, end) as loop:
+            f.intrinsic("x86.sse.stmxcsr", None, found)
+            f.store(f.load(I32, found).cast("zext", I64), f.element(x, loop.index, I64))
+        with f.when(new.ne(0)):
+            f.store(new, found)
+            f.intrinsic("x86.sse.ldmxcsr", None, found)
         f.ret(0)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.api.call import Call
 from chainrule.api.written import Path
-from chainrule.backend.base import Donations
+from chainrule.backend.overlap import unusable
 from chainrule.errors import OwnershipError, message
 from chainrule.ir.graph import Value
 from chainrule.tree import Structure, is_record, same_static
@@ -88,19 +88,17 @@ def kept_objects(
     return kept
 
 
-def check_donated(inputs: Sequence[Any], donations: Donations) -> None:
+def check_donated(inputs: Sequence[Any], over: Mapping[int, int]) -> None:
     """Raises where a donated array cannot be overwritten or is passed twice."""
-    for place, _ in donations:
-        mine = inputs[place]
-        if not mine.flags.writeable:
-            raise OwnershipError(
-                message("a donated array that is writable", "a read-only one", user_location(), "x.copy()")
-            )
-        others = (*inputs[:place], *inputs[place + 1 :])
-        if any(isinstance(other, np.ndarray) and np.may_share_memory(mine, other) for other in others):
-            hint = "passing a copy, or not donating it"
-            got = f"one of type {type_of(mine)} that is passed twice"
-            raise OwnershipError(message("a donated array that nothing else uses", got, user_location(), hint))
+    number = unusable(inputs, set(over.values()))
+    if number is None:
+        return
+    if not inputs[number].flags.writeable:
+        expected, got, hint = "a donated array that is writable", "a read-only one", "x.copy()"
+    else:
+        expected, hint = "a donated array that nothing else uses", "passing a copy, or not donating it"
+        got = f"one of type {type_of(inputs[number])} that is passed twice"
+    raise OwnershipError(message(expected, got, user_location(), hint))
 
 
 def _is_array(x: Any) -> bool:

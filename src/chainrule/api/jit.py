@@ -158,7 +158,7 @@ class Jitted(Generic[P, R]):
         call = take_apart(self._parameters, self._static, args, kwargs)
         special = self._specialised(call)
         inputs = fixed_inputs(call, special.captured, special.graph.inputs)
-        check_donated(inputs, special.donations)
+        check_donated(inputs, special.over)
         outputs = [
             inputs[special.over[i]] if i in special.over else np.empty(out.type.shape, out.type.dtype)
             for i, out in enumerate(special.graph.outputs)
@@ -179,7 +179,7 @@ class Jitted(Generic[P, R]):
             return unflatten(result.structure, leaves)
         given_up = special.over.values()
         inputs = tuple([x if i not in given_up or _is_array(x) else np.array(x) for i, x in enumerate(inputs)])
-        check_donated(inputs, special.donations)
+        check_donated(inputs, special.over)
         route = self._route(special, call)
         try:
             outs = route.executable(inputs)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.backend.base import Array, Backend, Donations, Memory, Misfit
+from chainrule.backend.overlap import unusable
 from chainrule.errors import ChainruleError
 from chainrule.ir.evaluate import evaluate, give
 from chainrule.ir.graph import CONSTANT, Graph, Value
@@ -36,11 +37,12 @@ class Interpreted:
     def __init__(self, graph: Graph, donations: Donations) -> None:
         self._graph = graph
         self._donations = donations
+        self._donated = {place for place, _ in donations}
         self._types = tuple([value.type for value in graph.inputs])
 
     def __call__(self, inputs: Sequence[Any]) -> list[Any]:
         """The outputs; all are computed before the first input is written over."""
-        if not all(map(_fits, inputs, self._types)) or not self._are_given_up(inputs):
+        if not all(map(_fits, inputs, self._types)) or unusable(inputs, self._donated) is not None:
             raise Misfit
         with np.errstate(all="ignore"):
             outs = evaluate(self._graph, inputs)
@@ -75,17 +77,6 @@ class Interpreted:
         nodes = [node for node in self._graph.nodes if node.op is CONSTANT]
         constants = sum(type.nbytes for node in nodes for type in node.types)
         return Memory(sum(type.nbytes for type in self._types), outputs, constants, _most_alive(self._graph))
-
-    def _are_given_up(self, inputs: Sequence[Any]) -> bool:
-        """Whether the donated inputs are writable arrays whose memory nothing else uses."""
-        for place, _ in self._donations:
-            mine = inputs[place]
-            if not isinstance(mine, np.ndarray) or not mine.flags.writeable:
-                return False
-            for i, other in enumerate(inputs):
-                if i != place and isinstance(other, np.ndarray) and np.may_share_memory(mine, other):
-                    return False
-        return True
 
 
 class ReferenceBackend(Backend):

@@ -9,7 +9,7 @@ from chainrule.ir.graph import ArrayRef, Node
 from chainrule.ir.op import Op
 from chainrule.ops.movement import concatenate, iota, pad, slice_set
 from chainrule.schedule.plan import Buffer, Place
-from chainrule.schedule.views import Base, View, whole
+from chainrule.schedule.views import Base, View, dense, whole
 from chainrule.types import Shape
 
 Parts = list[tuple[View, Place]]
@@ -22,10 +22,8 @@ def known_numbers(node: Node) -> View:
         return whole(Base(type.shape, type.dtype, counts=True))
     value: Any = node.attrs["value"]
     if isinstance(value, ArrayRef):
-        array = value.array
-        strides = tuple([stride // array.itemsize for stride in array.strides])
-        buffer = Buffer("constant", array.nbytes, array=array)
-        return whole(Base(type.shape, type.dtype, place=Place(buffer, type.dtype, strides)))
+        buffer = Buffer("constant", type.nbytes, array=value.array)
+        return whole(Base(type.shape, type.dtype, place=Place(buffer, type.dtype, dense(type.shape))))
     number: Any = type.dtype.type(value) if not type.weak else value
     base = Base((), type.dtype, type.weak, number=number)
     return View(base, type.shape, (None,) * len(type.shape), ())

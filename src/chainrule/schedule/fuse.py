@@ -14,10 +14,11 @@ import numpy as np
 
 from chainrule.ir.graph import Node
 from chainrule.ir.kinds import Reduce
-from chainrule.schedule.group import Group
+from chainrule.schedule.group import Group, Mark
 from chainrule.schedule.items import Copy, Items
 from chainrule.schedule.plan import Place
 from chainrule.schedule.views import OUTSIDE, Base, View, arena, located, whole
+from chainrule.types import Shape
 
 DEEPEST: Final = 12
 """Operations on inputs alone that wait for one another."""
@@ -97,11 +98,18 @@ class Fuser:
         waited = self._waiting[base]
         if not any(self._join(group, base) for group in self._near(waited.operands, early)):
             reduces = isinstance(waited.node.op.lowering, Reduce)
-            domain = waited.operands[0].shape if reduces else base.shape
+            self._begin_group(waited.operands[0].shape if reduces else base.shape, base, early)
+
+    def _begin_group(self, domain: Shape, base: Base, early: bool) -> None:
+        """A new group, behind what had to be begun for it."""
+        for _ in range(len(self._waiting[base].operands) + 1):
             group = Group(domain, self.items.position(early))
-            self.items.add(group, early)
-            if not self._join(group, base):
-                raise AssertionError(f"{waited.node} does not fit a group of its own")
+            if self._pull(group, base) and group.position == self.items.position(early):
+                self.items.add(group, early)
+                self._joined(group, 0)
+                return
+            group.reset(Mark((), None, False))
+        raise AssertionError(f"{self._waiting[base].node} does not fit a group of its own")
 
     def _near(self, operands: Sequence[View], early: bool) -> list[Group]:
         """Groups that have the operands at hand, or read them: those with most of them first, of these the latest."""
@@ -118,14 +126,18 @@ class Fuser:
         """Makes an operation a member of a group, with what it waits with; else the group stays as it was."""
         before = group.mark()
         if self._pull(group, base):
-            for member in group.members[len(before.members) :]:
-                self._waiting.pop(member.base, None)
-                for view in member.operands:
-                    if not group.owns(view.base) and view.base.number is None and not view.base.counts:
-                        self._reads(group, view.base)
+            self._joined(group, len(before.members))
             return True
         group.reset(before)
         return False
+
+    def _joined(self, group: Group, first: int) -> None:
+        """Notes what members read, from member number `first` on."""
+        for member in group.members[first:]:
+            self._waiting.pop(member.base, None)
+            for view in member.operands:
+                if not group.owns(view.base) and view.base.number is None and not view.base.counts:
+                    self._reads(group, view.base)
 
     def _pull(self, group: Group, base: Base) -> bool:
         """Joins what the operation waits with, as far as it fits the group, then the operation."""

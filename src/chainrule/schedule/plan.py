@@ -52,7 +52,7 @@ class Buffer:
     kind: BufferKind
     nbytes: int
     number: int = -1
-    array: np.ndarray[Any, Any] | None = None  # a constant's
+    array: np.ndarray[Any, Any] | None = None  # a constant's: a copy in row-major order is read where it lies otherwise
 
     def __repr__(self) -> str:
         return f"{self.kind}{self.number if self.number >= 0 else ''}[{self.nbytes}]"

@@ -48,7 +48,8 @@ def schedule(graph: Graph, donations: Donations = ()) -> Plan:
         outputs[made] = inputs[given]
         targets[made] = Target(_dense(graph.outputs[made].type, inputs[given]), bases[given])
     region = Region(graph, [whole(base) for base in bases], targets)
-    return Plan(steps(region), inputs, outputs, _renamed(region))
+    renamed = _renamed(region)
+    return Plan(steps(region), inputs, outputs, {buffer: _last(buffer, renamed) for buffer in renamed})
 
 
 def _renamed(region: Region) -> dict[Buffer, Buffer]:
@@ -58,6 +59,12 @@ def _renamed(region: Region) -> dict[Buffer, Buffer]:
         if isinstance(item, Repeat):
             found.update(_renamed(item.body))
     return found
+
+
+def _last(buffer: Buffer, renamed: dict[Buffer, Buffer]) -> Buffer:
+    while buffer in renamed:
+        buffer = renamed[buffer]
+    return buffer
 
 
 def _base(type: Type, buffer: Buffer) -> Base:

@@ -9,7 +9,7 @@ from chainrule.schedule.fuse import Fuser
 from chainrule.schedule.group import Group, Member
 from chainrule.schedule.items import Call, Copy, Items, Product, Repeat, Target
 from chainrule.schedule.plan import Buffer, Place
-from chainrule.schedule.views import Base, View, arena, is_dense, located, whole
+from chainrule.schedule.views import OUTSIDE, Base, View, arena, is_dense, located, whole
 
 Renamed = dict[Buffer, Buffer]
 
@@ -27,9 +27,8 @@ def settle(outputs: Sequence[View], targets: Sequence[Target], fuser: Fuser, ren
     copies: list[tuple[View, Target]] = []
     for view, target in late:
         place = view.base.place
-        mine = place is not None and place.buffer.kind == "arena" and place.buffer not in renamed
-        if mine and view.whole and _is_free(view, target, fuser.items, kept):
-            assert place is not None
+        mine = view.base.position != OUTSIDE and place is not None and place.buffer.kind == "arena"
+        if mine and view.whole and place.buffer not in renamed and _is_free(view, target, fuser.items, kept):
             renamed[place.buffer] = target.place.buffer
         else:
             copies.append((view, target))

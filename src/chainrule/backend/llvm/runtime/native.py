@@ -46,14 +46,14 @@ class Runtime:
     began: tuple[float, int]  # the same moment by Python's clock and by this one
 
     def cycles_per_second(self) -> float:
-        """The speed of the clock, of which some milliseconds must have been seen."""
+        """The speed of the clock, of which half a millisecond is looked at at least."""
         began, first = self.began
         while (now := time.perf_counter()) - began < _LONG_ENOUGH:
             pass
         return (self.clock() - first) / (now - began)
 
 
-_LONG_ENOUGH: Final = 0.002
+_LONG_ENOUGH: Final = 0.0005
 
 compiled: Callable[[str, Target], bytes] = compile_text
 """What makes object code of the text: a cache on disk may stand in for the compiler."""

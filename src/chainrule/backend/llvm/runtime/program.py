@@ -20,7 +20,9 @@ from chainrule.backend.llvm.runtime.layout import (
     Stop,
 )
 from chainrule.backend.llvm.runtime.native import runtime
+from chainrule.backend.llvm.runtime.pool import ready_pool, spin_cycles
 from chainrule.backend.llvm.runtime.table import Item, lay_out
+from chainrule.backend.llvm.runtime.threads import available_processors, checked_threads
 
 SLICE: Final = 0.05
 """Seconds of native code between two looks at Ctrl-C."""
@@ -54,7 +56,7 @@ class Program:
 
     def state(self, threads: int = 1) -> State:
         """A state for runs on at most `threads` threads: one that was given back, or a new one."""
-        threads = threads if self.table.parallel else 1
+        threads = checked_threads(threads) if self.table.parallel else 1
         while self._free:
             try:
                 state = self._free.pop()
@@ -96,11 +98,15 @@ class State:
         words[StateWord.POINTERS] = pointers * WORD
         words[StateWord.SCRATCH], words[StateWord.SCRATCH_STEP] = self.address + head * WORD, scratch
         words[StateWord.THREADS] = threads
+        if threads > 1:
+            words[StateWord.SPIN] = spin_cycles() if threads <= available_processors() else 0
 
     def start(self, slots: Sequence[int]) -> None:
         """Sets the addresses in the first slots, and the position to the program's beginning."""
         self._pack(self._words, self._slots, *slots, *[0] * (self.program.slots - len(slots)))
         self._words[StateWord.POSITION] = self.program.address
+        if self.threads > 1:
+            self._words[StateWord.POOL] = ready_pool(self.threads)
 
     def proceed(self, rounds: int = 0, seconds: float = 0.0) -> Status:
         """Runs the program, or goes on with it, until it ends, or until `rounds` iterations or `seconds` are over.

@@ -11,7 +11,12 @@ from chainrule.backend.llvm.kernel import Kernel
 from chainrule.backend.llvm.special.copy import copy_kernel
 from chainrule.backend.llvm.special.gather import gather_kernels, permute_kernels
 from chainrule.backend.llvm.special.labels import label_kernels
+from chainrule.backend.llvm.special.position import position_kernels
+from chainrule.backend.llvm.special.random import draw_kernels, fold_kernels
+from chainrule.backend.llvm.special.scan import scan_kernels
 from chainrule.backend.llvm.special.scatter import scatter_kernels
+from chainrule.backend.llvm.special.search import search_kernels
+from chainrule.backend.llvm.special.sort import sort_kernels
 from chainrule.ir.node import Node
 from chainrule.schedule.plan import Buffer, Special
 from chainrule.where import replays
@@ -26,8 +31,19 @@ _ALONE: Final[Mapping[str, Callable[[Special], list[Kernel]]]] = {
     "scatter_add": scatter_kernels,
     "scatter_set": scatter_kernels,
     "in_range": label_kernels,
+    "cumsum": scan_kernels,
+    "cumprod": scan_kernels,
+    "argmax": position_kernels,
+    "argmin": position_kernels,
+    "searchsorted": search_kernels,
+    "random_bits": draw_kernels,
+    "random_uniform": draw_kernels,
+    "random_fold": fold_kernels,
 }
-_WITH_MEMORY: Final[Mapping[str, Callable[[Special, Allocate], list[Kernel]]]] = {}
+_WITH_MEMORY: Final[Mapping[str, Callable[[Special, Allocate], list[Kernel]]]] = {
+    "sort": sort_kernels,
+    "argsort": sort_kernels,
+}
 
 SPECIAL: Final = frozenset({*_ALONE, *_WITH_MEMORY})
 """The names of the operations that have kernels here."""
