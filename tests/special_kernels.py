@@ -99,7 +99,7 @@ def call(kernel: Kernel, memory: Guarded, splits: Splits) -> int:
     """The first status that is not 0, all shares having run; scratch is guarded too."""
     code = function(kernel)
     pointers = np.array(
-        [memory.inside(buffer).ctypes.data + offset for buffer, offset in kernel.pointers] or [0], np.uint64
+        [(memory.inside(buffer).ctypes.data + offset) % 2**64 for buffer, offset in kernel.pointers] or [0], np.uint64
     )
     words = np.array([*kernel.words, 0], np.int64)
     statuses: list[int] = []

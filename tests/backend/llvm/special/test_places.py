@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from special_kernels import drawn, layouts, run, same
+from special_values import DTYPES, INDEX_DTYPES, index, values
 
 from chainrule.backend.llvm.special import check
 from chainrule.errors import OutOfRangeError
@@ -15,21 +16,7 @@ from chainrule.ir.op import OPS, Op
 from chainrule.testing.draws import draws
 from chainrule.types import type_of
 
-DTYPES = ("float32", "float64", "int32", "int64", "uint8", "bool")
-INDEX_DTYPES = ("int64", "int32", "uint8")
 PLACED = tuple(OPS[name] for name in ("gather", "scatter_add", "scatter_set", "permute_along", "in_range"))
-
-
-def values(rng: np.random.Generator, shape: tuple[int, ...], dtype: str) -> np.ndarray[Any, Any]:
-    if dtype == "bool":
-        return rng.random(shape) < 0.5
-    if dtype.startswith("float"):
-        return rng.normal(size=shape).astype(dtype)
-    return rng.integers(0 if dtype == "uint8" else -100, 100, shape).astype(dtype)
-
-
-def index(rng: np.random.Generator, shape: tuple[int, ...], n: int, dtype: str) -> np.ndarray[Any, Any]:
-    return rng.integers(0 if dtype == "uint8" else -n, n, shape).astype(dtype)
 
 
 SHAPES: tuple[tuple[tuple[int, ...], tuple[int, ...], tuple[tuple[int, ...], ...]], ...] = (

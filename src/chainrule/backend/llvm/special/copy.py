@@ -10,7 +10,8 @@ import numpy as np
 
 from chainrule.backend.llvm.builder import Function, Module
 from chainrule.backend.llvm.kernel import Kernel
-from chainrule.backend.llvm.special.elements import changed, copy_run, each, lanes, memory
+from chainrule.backend.llvm.scalar.convert import memory_type
+from chainrule.backend.llvm.special.elements import changed, copy_run, each, lanes
 from chainrule.backend.llvm.special.layout import PART, Record, merged, split
 from chainrule.backend.llvm.special.transpose import Transpose
 from chainrule.backend.llvm.special.walk import Segment, kernel, walk
@@ -42,7 +43,7 @@ class Copy:
 
     def _run(self, f: Function, source: Val, target: Val, run: Segment, step: Val, target_step: Val) -> None:
         old, new = np.dtype(self.source), np.dtype(self.target)
-        ty, to = memory(old), memory(new)
+        ty, to = memory_type(old), memory_type(new)
         source, target = f.element(source, run.offsets[0], ty), f.element(target, run.offsets[1], to)
         if self.kind == "strided":
             with f.loop(0, run.length) as loop:

@@ -8,21 +8,15 @@ from typing import Final
 import numpy as np
 
 from chainrule.backend.llvm.builder import Function
-from chainrule.backend.llvm.values import F32, F64, I1, I8, I32, I64, PTR, Ty, Val
+from chainrule.backend.llvm.scalar.convert import convert, from_memory, to_memory
+from chainrule.backend.llvm.values import I1, I8, I32, I64, PTR, Val
 from chainrule.schedule.plan import LANES, DType
 
 RAW: Final = {1: I8, 4: I32, 8: I64}
 """Elements that are moved and not looked at, by their width."""
 
-MEMORY: Final = {"float32": F32, "float64": F64, "int32": I32, "int64": I64, "uint8": I8, "bool": I8}
-
 _VECTOR: Final = 32  # bytes that are copied at a time
 _LONG: Final = 512  # bytes from which on a call of memcpy pays
-
-
-def memory(dtype: DType) -> Ty:
-    """The type of an element in memory; a bool is a byte."""
-    return MEMORY[dtype.name]
 
 
 def lanes(*dtypes: DType) -> int:
@@ -34,20 +28,7 @@ def changed(f: Function, x: Val, old: DType, new: DType) -> Val:
     """An element, or a vector of them, as it is in memory, in another dtype: as NumPy's astype."""
     if old == new:
         return x
-    to = memory(new)
-    if new == np.bool_:
-        return x.ne(0).cast("zext", I8)
-    if old.kind == "f":
-        if new.kind == "f":
-            return x.cast("fpext" if new.itemsize > old.itemsize else "fptrunc", to)
-        return x.cast("fptosi", I64).cast("trunc", to)
-    if new.kind == "f":
-        return x.cast("sitofp" if old.kind == "i" else "uitofp", to)
-    if new.itemsize < old.itemsize:
-        return x.cast("trunc", to)
-    if new.itemsize == old.itemsize:
-        return x
-    return x.cast("sext" if old.kind == "i" else "zext", to)
+    return to_memory(f, convert(f, from_memory(f, x, old), old, new), new)
 
 
 def wide(f: Function, x: Val, dtype: DType) -> Val:

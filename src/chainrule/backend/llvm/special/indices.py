@@ -9,7 +9,8 @@ from functools import reduce
 import numpy as np
 
 from chainrule.backend.llvm.builder import Function
-from chainrule.backend.llvm.special.elements import memory, wide
+from chainrule.backend.llvm.scalar.convert import memory_type
+from chainrule.backend.llvm.special.elements import wide
 from chainrule.backend.llvm.special.layout import Record, without
 from chainrule.backend.llvm.special.walk import Frame
 from chainrule.backend.llvm.values import I64, Val
@@ -83,7 +84,7 @@ class Indices:
         for pointer, length, stride, dtype, offset in zip(
             self.pointers, self.lengths, self.strides, self.dtypes, offsets, strict=True
         ):
-            ty = memory(dtype)
+            ty = memory_type(dtype)
             index = wide(f, f.load(ty, f.element(pointer, offset, ty)), dtype)
             if dtype.kind == "i":
                 index = f.select(index.lt(0), index + length, index)

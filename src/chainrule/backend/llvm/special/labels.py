@@ -9,7 +9,8 @@ import numpy as np
 
 from chainrule.backend.llvm.builder import Module
 from chainrule.backend.llvm.kernel import Kernel
-from chainrule.backend.llvm.special.elements import memory, wide
+from chainrule.backend.llvm.scalar.convert import memory_type
+from chainrule.backend.llvm.special.elements import wide
 from chainrule.backend.llvm.special.layout import PART, Record, merged, split
 from chainrule.backend.llvm.special.walk import kernel, walk
 from chainrule.schedule.plan import Special
@@ -25,7 +26,7 @@ class Labels:
     def write(self, module: Module, name: str) -> None:
         """Writes the function `name`."""
         dtype = np.dtype(self.dtype)
-        ty = memory(dtype)
+        ty = memory_type(dtype)
         with kernel(module, name) as frame:
             f = frame.f
             x, out = frame.pointer(), frame.pointer()

@@ -14,8 +14,9 @@ import numpy as np
 
 from chainrule.backend.llvm.builder import Function, Module
 from chainrule.backend.llvm.kernel import Kernel
+from chainrule.backend.llvm.scalar.convert import memory_type
 from chainrule.backend.llvm.special.copy import copy_kernel
-from chainrule.backend.llvm.special.elements import changed, each, lanes, memory
+from chainrule.backend.llvm.special.elements import changed, each, lanes
 from chainrule.backend.llvm.special.indices import Indexed, Indices, indexed
 from chainrule.backend.llvm.special.layout import Record, dense, merged, split, without
 from chainrule.backend.llvm.special.walk import kernel, walk
@@ -45,7 +46,7 @@ class Combine:
             f.store(changed(f, update, given, out), pointer)
             return
         common = np.result_type(out, given)
-        old = f.load(memory(out).of(update.ty.lanes), pointer)
+        old = f.load(memory_type(out).of(update.ty.lanes), pointer)
         x, y = changed(f, old, out, common), changed(f, update, given, common)
         f.store(changed(f, x | y if common == np.bool_ else x + y, common, out), pointer)
 
@@ -60,7 +61,7 @@ class ScatterElements:
 
     def write(self, module: Module, name: str) -> None:
         """Writes the function `name`."""
-        out_ty, ty = (memory(dtype) for dtype in self.combine.dtypes)
+        out_ty, ty = (memory_type(dtype) for dtype in self.combine.dtypes)
         with kernel(module, name) as frame:
             f = frame.f
             updates, out = frame.pointer(), frame.pointer()
@@ -87,7 +88,7 @@ class ScatterRows:
 
     def write(self, module: Module, name: str) -> None:
         """Writes the function `name`."""
-        out_ty, ty = (memory(dtype) for dtype in self.combine.dtypes)
+        out_ty, ty = (memory_type(dtype) for dtype in self.combine.dtypes)
         with kernel(module, name) as frame:
             f = frame.f
             updates, out = frame.pointer(), frame.pointer()
@@ -107,7 +108,7 @@ class ScatterRows:
                     self._row(f, source, target, row.length, (steps[-1], out_steps[-1]))
 
     def _row(self, f: Function, source: Val, target: Val, length: Val, steps: tuple[Val, Val]) -> None:
-        out_ty, ty = (memory(dtype) for dtype in self.combine.dtypes)
+        out_ty, ty = (memory_type(dtype) for dtype in self.combine.dtypes)
         step, out_step = (f.constant(1, length.ty),) * 2 if self.dense else steps
 
         def write(index: Val, count: int) -> None:
