@@ -175,7 +175,7 @@ def test_threads_share_a_staged_function() -> None:
 
     def work(number: int) -> None:
         for k in range(40):
-            x = np.arange(float(k % 5 + 1)) + number
+            x = np.arange(float(k % 4 + 1)) + number
             np.testing.assert_allclose(shared(x), 3.0 * x**2, rtol=1e-12)
 
     at_once(work)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -55,7 +55,7 @@ def fixed_input(x: Any, value: Value, name: str) -> np.ndarray[Any, Any]:
     raise ArgumentError(message(f"a C-contiguous, aligned array{name}", got, user_location(), hint))
 
 
-def fixed_inputs(call: Call, captured: tuple[Any, ...], inputs: tuple[Value, ...]) -> list[np.ndarray[Any, Any]]:
+def fixed_inputs(call: Call, captured: Sequence[Any], inputs: tuple[Value, ...]) -> list[np.ndarray[Any, Any]]:
     """All inputs of a graph as arrays whose memory can be read as it lies there."""
     names = [f" for argument `{call.form.name(i)}`" for i in range(len(call.arrays))]
     names += [" found outside the function"] * len(captured)

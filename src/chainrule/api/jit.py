@@ -61,7 +61,7 @@ class Specialised:
     """A function staged for one combination of argument types."""
 
     graph: Graph
-    captured: tuple[Any, ...]  # the graph's last inputs
+    captured: list[Any]  # the graph's last inputs
     result: Result
     captures: Captures
     over: Mapping[int, int]  # outputs that are written over inputs
@@ -74,13 +74,11 @@ class Specialised:
 
     def still_fits(self) -> bool:
         """Whether the graph is what tracing would give; names bound to other arrays since are followed."""
-        captured = list(self.captured)
-        if not self.captures.follow(captured):
+        if not self.captures.follow(self.captured):
             return False
-        inputs = self.graph.inputs[len(self.graph.inputs) - len(captured) :]
-        if not all(type_of(x) == value.type for x, value in zip(captured, inputs, strict=True)):
+        inputs = self.graph.inputs[len(self.graph.inputs) - len(self.captured) :]
+        if not all(type_of(x) == value.type for x, value in zip(self.captured, inputs, strict=True)):
             return False
-        self.captured = tuple(captured)
         if self.route is not None:
             self.route.guard.update()
         return True
@@ -118,15 +116,18 @@ class Jitted(Generic[P, R]):
         if looked_into():
             return self._function(*args, **kwargs)
         for route in self._routes:
-            inputs = route.take(args, kwargs, route.special.captured)
-            if inputs is not None and route.unchanged():
-                try:
-                    outs = route.executable(inputs)
-                except Misfit:  # arrays of other types, traced ones, or what has to be said of donated ones
-                    continue
-                if route is not self._routes[0]:
-                    self._put_first(route)
-                return route.build(outs, args)
+            if not route.unchanged():
+                continue
+            inputs = route.take(args, kwargs, route.special.captured)  # after it, should a thread follow another array
+            if inputs is None:
+                continue
+            try:
+                outs = route.executable(inputs)
+            except Misfit:  # arrays of other types, traced ones, or donated ones that an error is to be raised for
+                continue
+            if route is not self._routes[0]:
+                self._put_first(route)
+            return route.build(outs, args)
         return self._call(take_apart(self._parameters, self._static, args, kwargs), args)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
@@ -244,7 +245,7 @@ class Jitted(Generic[P, R]):
         result = Result.of(outcome["structure"], outcome["constants"])
         over = pair_up(call, self._donate, result, graph.outputs)
         graph = Graph(graph.inputs, graph.outputs, frozenset(over.values()))
-        return Specialised(graph, tuple(staged.captured), result, captures, over)
+        return Specialised(graph, list(staged.captured), result, captures, over)
 
 
 _ROUTES = 8  # that a call tries before it is taken apart

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from chainrule.tree import Structure, is_record, record_fields, same_static
 
-Take: TypeAlias = Callable[[tuple[Any, ...], dict[str, Any], tuple[Any, ...]], tuple[Any, ...] | None]
+Take: TypeAlias = Callable[[tuple[Any, ...], dict[str, Any], Sequence[Any]], tuple[Any, ...] | None]
 Build: TypeAlias = Callable[[Sequence[Any], tuple[Any, ...]], Any]
 Path: TypeAlias = tuple[tuple[Literal["element", "attribute"], Any], ...]
 """How a part of a tree is reached from its root."""
