@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Final
 
 from chainrule.backend.llvm.contract.element import lanes
 from chainrule.backend.llvm.contract.move import Reading
 from chainrule.backend.llvm.contract.product import Product
 from chainrule.backend.llvm.machine import Machine
-from chainrule.schedule.plan import CONTRACT_STRIP
+from chainrule.schedule.plan import CONTRACT_CHUNK, CONTRACT_STRIP
 
 ROWS: Final = 192
 """Rows of a block: as many as make packing a panel for them cheap, and few enough that they stay in the cache."""
 
 SMALL: Final = 40_000
 """Products that are too few to be shared out among workers."""
+
+IN_PLACE: Final = 8
+"""Tiles below one another for which packing a panel does not pay."""
 
 
 @dataclass(frozen=True)
@@ -24,44 +28,50 @@ class Layout:
 
     tile: int  # rows of sums in registers
     width: int  # columns of sums in registers, of a panel
+    turned: bool  # columns of the right operand are turned to vectors in registers
     reading: Reading | None  # how panels of the right operand are copied; None: read where they lie
+    left: Reading | None  # how rows of the left operand are copied; None: read where they lie
     direct: bool  # sums go to the result at once
     across: bool  # the result's vectors lie along the columns
     shuffle: int  # lanes of the vectors that are turned in registers
 
+    inner: int  # products along k of a strip
     row_block: int
     row_blocks: int
     column_panels: int  # whole panels of a block of columns; the last block has what is left
     column_blocks: int
+    column_most: int  # columns of the widest block
     strips: int
     group: int  # blocks of one part
 
     @property
     def structure(self) -> str:
         """A text that tells apart what needs different code."""
-        reading = self.reading or "in place"
-        return f"{self.tile}x{self.width} {reading} {self.direct:d}{self.across:d} {self.shuffle}"
+        turned = "turned" if self.turned else self.reading or "in place"
+        return f"{self.tile}x{self.width} {turned} {self.left} {self.direct:d}{self.across:d} {self.shuffle}"
 
 
 def tile_of(product: Product, machine: Machine) -> tuple[int, int]:
     """Rows and columns of sums in registers: as many as there is room for, wider where there are few rows."""
-    n = lanes(product.dtype)
+    n, rows, columns = lanes(product.dtype), product.rows, product.columns
     if product.dtype.kind != "f":
         return 2, n
-    if product.rows == 1:
-        return 1, 4 * n
-    if product.rows <= 3:
-        return 3, 2 * n
-    return 6, n
+    if rows == 1:
+        return 1, 4 * n if columns >= 4 * n else 2 * n if columns >= 2 * n else n
+    if rows <= 3:
+        return 3, 2 * n if columns >= 2 * n else n
+    if columns <= n // 2:
+        return 8, n // 4 if columns <= n // 4 else n // 2
+    return (12, 2 * n) if machine.vector_bits == 512 and columns >= 2 * n else (6, n)
 
 
 def cost(product: Product, machine: Machine) -> float:
     """An estimate in cycles, to choose the axis that vectors lie along."""
     n = lanes(product.dtype)
-    _, width = tile_of(product, machine)
     m, k, columns = product.rows, product.inner, product.columns
-    padded = -(-columns // n) * n
-    work = max(m, 4 / (width // n)) * padded * k / n
+    _, width = tile_of(product, machine)
+    vectors = -(-columns // width) * max(width, n // 2) / n
+    work = max(m, 4 / max(1, width // n)) * vectors * k
     reading = reading_of(product)
     pack = k * columns * {"rows": 0.2, "columns": 0.5, "any": 2.0}[reading]
     out = product.others[-1]
@@ -76,45 +86,61 @@ def reading_of(product: Product) -> Reading:
     return "columns" if product.right.row == 1 and product.dtype.itemsize >= 4 else "any"
 
 
+def left_reading(product: Product, panels: int) -> Reading | None:
+    """How rows of the left operand are packed; None where that does not pay."""
+    wide, size = product.dtype.itemsize >= 4, product.dtype.itemsize
+    if panels < 8 or product.rows * min(product.inner, CONTRACT_CHUNK) * size < 1 << 14:
+        return None
+    if product.left.row == 1:
+        return "rows"
+    return "columns" if product.left.column == 1 and wide else None
+
+
 def layout_of(product: Product, machine: Machine) -> Layout:
     """How a product is computed on a machine."""
+    n, columns = lanes(product.dtype), product.columns
     tile, width = tile_of(product, machine)
     out = product.others[-1]
-    whole = product.columns >= width
     reading: Reading | None = reading_of(product)
-    if reading == "rows" and whole and product.rows <= 8 * tile:
+    turned = reading == "columns" and product.rows <= 3 and columns >= n and product.dtype.kind == "f"
+    if turned:
+        reading, width = None, n
+    if reading == "rows" and columns >= width and product.rows <= IN_PLACE * tile:
         reading = None
-    direct = whole and product.plain and out.column == 1
-    across = out.column == 1 or out.row != 1
     row_blocks = -(-product.rows // ROWS)
     row_block = -(-product.rows // row_blocks)
     row_block = -(-row_block // tile) * tile if row_blocks > 1 else product.rows
     strips = max(1, -(-product.inner // CONTRACT_STRIP))
-    panels = max(1, product.columns // width)
-    products = product.rows * product.columns * max(1, product.inner)
-    batch = strips
-    for length in product.batch:
-        batch *= length
-    wanted = min(4 * machine.cores, -(-products * batch // SMALL)) if machine.cores > 1 else 1
+    panels = max(1, columns // width)
+    batch = prod(product.batch) * strips
+    direct = columns >= width and product.plain and out.column == 1
+    wanted = _parts(product.rows * columns * max(1, product.inner) * batch, machine)
     others = row_blocks * batch
-    blocks = min(panels, max(1, -(-wanted // others), panels * width // 1024))
+    blocks = min(panels, max(-(-wanted // others), 1 if direct else -(-panels * width // 384)))
     total = others * blocks
-    group = max(1, total // max(wanted, 1))
-    shuffle = min(16, machine.vector_bits // 8 // product.dtype.itemsize)
     return Layout(
         tile=tile,
         width=width,
+        turned=turned,
         reading=reading,
+        left=left_reading(product, panels // blocks),
         direct=direct,
-        across=across,
-        shuffle=shuffle,
+        across=out.column == 1 or out.row != 1,
+        shuffle=min(16, machine.vector_bits // 8 // product.dtype.itemsize),
+        inner=min(product.inner, CONTRACT_STRIP),
         row_block=row_block,
         row_blocks=row_blocks,
         column_panels=panels // blocks,
         column_blocks=blocks,
+        column_most=columns - (blocks - 1) * (panels // blocks) * width,
         strips=strips,
-        group=group,
+        group=max(1, total // wanted),
     )
+
+
+def _parts(products: int, machine: Machine) -> int:
+    """The number of shares to aim at."""
+    return min(4 * machine.cores, -(-products // SMALL)) if machine.cores > 1 and products else 1
 
 
 def turned(product: Product, machine: Machine) -> Product:

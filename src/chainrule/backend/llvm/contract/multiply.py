@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import prod
+from typing import Final
 
 import numpy as np
 
@@ -12,11 +14,14 @@ from chainrule.backend.llvm.contract.finish import Ending, Spot, ending_of, writ
 from chainrule.backend.llvm.contract.frame import Frame, address, kernel_function, strides
 from chainrule.backend.llvm.contract.layout import Layout
 from chainrule.backend.llvm.contract.micro import write_micro
-from chainrule.backend.llvm.contract.move import write_move
+from chainrule.backend.llvm.contract.move import Reading, write_move
 from chainrule.backend.llvm.contract.product import Product
 from chainrule.backend.llvm.kernel import Kernel
 from chainrule.backend.llvm.values import I64, Val
 from chainrule.schedule.plan import CONTRACT_CHUNK, CONTRACT_STRIP
+
+BEHIND: Final = 64
+"""Elements behind each region of the scratch, where whole vectors are read and written of which some lanes count."""
 
 
 def multiply(product: Product, layout: Layout, strip_stride: int) -> Kernel:
@@ -31,6 +36,8 @@ def multiply(product: Product, layout: Layout, strip_stride: int) -> Kernel:
     words += [layout.column_panels * layout.width, layout.column_blocks, layout.strips, *product.batch]
     strips = [CONTRACT_STRIP * product.left.column, CONTRACT_STRIP * product.right.row]
     strips += [strip_stride] * len(product.others)
+    *starts, scratch = _scratch(layout)
+    words += starts
     for matrix, strip in zip(matrices, strips, strict=True):
         words += strides(matrix, strip)
     return Kernel(
@@ -39,11 +46,21 @@ def multiply(product: Product, layout: Layout, strip_stride: int) -> Kernel:
         pointers=tuple([address(matrix) for matrix in matrices]),
         words=tuple(words),
         parts=-(-units // layout.group),
-        scratch=writer.scratch(layout.row_block) * size,
+        scratch=scratch * size,
         operations=2 * m * n * k * count,
         nbytes=count * ((m * k + k * n) * size + m * n * sum(x.place.dtype.itemsize for x in product.others)),
         title="multiply",
     )
+
+
+def _scratch(layout: Layout) -> tuple[int, int, int, int]:
+    """Elements of the scratch before its regions, and all: a packed panel, packed rows, turned sums, sums."""
+    width, rows = layout.width, layout.row_block
+    left = CONTRACT_CHUNK * width + BEHIND
+    turned = left + (CONTRACT_CHUNK * rows + BEHIND if layout.left is not None else 0)
+    sums = turned + (0 if layout.across else width * (rows + BEHIND))
+    panels = layout.column_most // width + 1 if layout.inner > CONTRACT_CHUNK else 1
+    return left, turned, sums, sums + (0 if layout.direct else panels * rows * width + BEHIND)
 
 
 class _Writer:
@@ -58,36 +75,55 @@ class _Writer:
         ending = "" if self.layout.direct else self.ending.structure
         return f"multiply {self.dtype} {self.layout.structure} {self.batch} {ending}"
 
-    @property
-    def panel(self) -> int:
-        """Elements of a packed panel, and room behind it."""
-        return (CONTRACT_CHUNK + 1) * self.layout.width
-
-    def scratch(self, rows: int) -> int:
-        """Elements of the scratch: a packed panel, the sums of a panel, and those turned."""
-        width = self.layout.width
-        turned = 0 if self.layout.across else width * (rows + 2 * self.n)
-        return self.panel + (0 if self.layout.direct else (rows + 1) * width + 64 + turned)
-
     def write(self, module: Module, name: str) -> None:
         """Writes the kernel and the functions that it calls."""
         layout = self.layout
         for rows in range(1, layout.tile + 1):
-            write_micro(module, f"{name}.{rows}", self.dtype, rows, layout.width)
+            write_micro(module, f"{name}.{rows}", self.dtype, rows, layout.width, turned=layout.turned)
         if layout.reading is not None:
             write_move(module, f"{name}.pack", self.dtype, layout.reading, layout.width, layout.shuffle)
+        if layout.left is not None:
+            write_move(module, f"{name}.left", self.dtype, layout.left, layout.tile, layout.shuffle)
         if not layout.across and not layout.direct:
-            write_move(
-                module,
-                f"{name}.turn",
-                self.dtype,
-                "columns" if self.dtype.itemsize >= 4 else "any",
-                layout.width,
-                layout.shuffle,
-            )
+            turning: Reading = "columns" if self.dtype.itemsize >= 4 else "any"
+            write_move(module, f"{name}.turn", self.dtype, turning, layout.width, layout.shuffle)
         with kernel_function(module, name) as f:
             _Body(self, f, name).write()
             f.ret(0)
+
+
+@dataclass(frozen=True, eq=False)
+class _Tiles:
+    """The tiles of a block: `large` ones of low + 1 rows, then `small` ones of `low` rows, and the codes for them."""
+
+    low: Val
+    small: Val
+    large: Val
+    lower: Val
+    higher: Val
+
+
+@dataclass(frozen=True, eq=False)
+class _Left:
+    """Where tiles find their rows: strides along rows and k; packed, k's stride is a tile's height."""
+
+    pointer: Val
+    row: Val
+    step: Val | None
+    packed: Val | None  # elements of a row
+
+
+@dataclass(frozen=True, eq=False)
+class _Strip:
+    """A strip of a block: its rows, from `top` on, the first elements of all matrices, `length` products along k."""
+
+    left: Val
+    starts: list[Val]
+    top: Val
+    rows: Val
+    tiles: _Tiles
+    shift: Val  # columns that the first panel has too many
+    length: Val
 
 
 class _Body(Frame):
@@ -100,10 +136,10 @@ class _Body(Frame):
         self.units, self.group, self.m, self.columns, self.k = self.words(5)
         self.row_block, self.row_blocks, self.column_block, self.column_blocks = self.words(4)
         self.lengths = self.words(1 + writer.batch)
+        self.packed = f.arguments[4]
+        self.left, self.turned, self.sums = [f.element(self.packed, start, self.ty) for start in self.words(3)]
         dtypes = [writer.dtype, writer.dtype, *writer.ending.dtypes]
         self.matrices = [self.matrix(i, dtype, 1 + writer.batch) for i, dtype in enumerate(dtypes)]
-        self.packed = f.arguments[4]
-        self.sums = f.element(self.packed, writer.panel, self.ty)
 
     def write(self) -> None:
         """The loop over the blocks of the parts."""
@@ -112,122 +148,115 @@ class _Body(Frame):
             self._block(places, down, across)
 
     def _block(self, places: list[Val], down: Val, across: Val) -> None:
-        """One block of the result: its panels."""
-        f, layout = self.f, self.layout
+        """One block of the result: its whole panels, then a panel for the columns that are left."""
+        f, width = self.f, self.layout.width
         top, first = down * self.row_block, across * self.column_block
         rows = self.least(self.m - top, self.row_block)
         last = f.select((across + 1).eq(self.column_blocks), self.columns, first + self.column_block)
-        done = places[0] * CONTRACT_STRIP
-        length = self.least(self.k - done, CONTRACT_STRIP)
+        length = self.least(self.k - places[0] * CONTRACT_STRIP, CONTRACT_STRIP)
         starts = [matrix.at(places) for matrix in self.matrices]
         tiles = self._tiles(rows)
         left = f.element(starts[0], top * self.matrices[0].row, self.ty)
-        with f.loop(first, last, layout.width) as loop:
-            count = self.least(last - loop.index, layout.width)
-            # the last panel starts early where it can, and computes some columns again: whole vectors everywhere
-            early = last - layout.width
-            start = f.select(early.lt(loop.index) & early.ge(0), early, loop.index)
-            self._panel(left, starts, top, rows, tiles, loop.index, start, count, length)
+        whole = last - (last - first).urem(width)
+        # the last panel starts early where it can, and computes some columns again: whole vectors everywhere
+        early = f.select((last - first).ge(width), last - width, first)
+        number = f.select(whole.gt(first) & whole.lt(last), f.constant(2, I64), 1)
+        with f.loop(0, number) as turn:
+            ragged = turn.index.eq(1) | whole.eq(first)
+            start, end = f.select(ragged, early, first), f.select(ragged, last, whole)
+            shift = f.select(ragged, whole - early, 0)
+            once = f.select(length.gt(0), length, 1)  # no products: a sum of zero
+            with f.loop(0, once, CONTRACT_CHUNK) as chunk:
+                strip = _Strip(left, starts, top, rows, tiles, shift, length)
+                self._chunk(strip, chunk.index, start, end)
 
-    def _tiles(self, rows: Val) -> tuple[Val, Val, Val, Val]:
-        """How rows become tiles of nearly equal heights: their number, how many are higher by one, the codes."""
+    def _tiles(self, rows: Val) -> _Tiles:
+        """How rows become tiles of nearly equal heights."""
         f, tile = self.f, self.layout.tile
-        tiles = (rows + (tile - 1)).udiv(tile)
-        low = self.low = rows.udiv(tiles)
-        higher = rows - low * tiles
+        number = (rows + (tile - 1)).udiv(tile)
+        low = rows.udiv(number)
         codes = [f.address(f"@{self.name}.{i}") for i in range(1, tile + 1)]
         small, large = codes[0], codes[-1]
         for i in range(1, tile):
             small = f.select(low.eq(i + 1), codes[i], small)
             large = f.select(low.eq(i), codes[i], large)
-        return tiles, higher, small, large
+        higher = rows - low * number
+        return _Tiles(low, number - higher, higher, small, large)
 
-    def _panel(
-        self,
-        left: Val,
-        starts: list[Val],
-        top: Val,
-        rows: Val,
-        tiles: tuple[Val, Val, Val, Val],
-        place: Val,
-        start: Val,
-        count: Val,
-        length: Val,
-    ) -> None:
-        """One panel: all of its sums, chunk by chunk, then what happens to them."""
+    def _chunk(self, strip: _Strip, chunk: Val, start: Val, end: Val) -> None:
+        """The products of one chunk along k, for the panels from one column to another."""
         f, layout, width = self.f, self.layout, self.layout.width
         a, b, out = self.matrices[0], self.matrices[1], self.matrices[-1]
-        panel = f.element(starts[1], start * b.column, self.ty)
-        if layout.direct:
-            sums, below = f.element(starts[-1], top * out.row + start, self.ty), out.row
-        else:
-            sums, below = self.sums, f.constant(width, I64)
-        once = f.select(length.gt(0), length, 1)  # no products: a sum of zero
-        with f.loop(0, once, CONTRACT_CHUNK) as chunk:
-            size = self.least(length - chunk.index, CONTRACT_CHUNK)
-            vectors, following = f.element(panel, chunk.index * b.row, self.ty), b.row
+        size = self.least(strip.length - chunk, CONTRACT_CHUNK)
+        left = _Left(f.element(strip.left, chunk * a.column, self.ty), a.row, a.column, None)
+        if layout.left is not None:
+            left = self._pack_left(strip.tiles, left, size)
+        several = f.select(strip.length.gt(CONTRACT_CHUNK), strip.rows, 0)
+        last = (chunk + CONTRACT_CHUNK).ge(strip.length)
+        with f.loop(start, end, width) as loop:
+            place = loop.index
+            vectors = f.element(strip.starts[1], place * b.column + chunk * b.row, self.ty)
+            following = b.column if layout.turned else b.row
             if layout.reading is not None:
-                lanes_there = self.least(self.columns - start, width)
-                target = self.packed
-                self._call("pack", vectors, b.row, b.column, size, lanes_there, target, f.constant(width, I64))
-                vectors, following = target, f.constant(width, I64)
-            self._column_of_tiles(
-                f.element(left, chunk.index * a.column, self.ty),
-                tiles,
-                vectors,
-                following,
-                size,
-                sums,
-                below,
-                chunk.index,
-            )
-        if not layout.direct:
-            self._finish(starts, top, rows, place, place - start, count)
+                there = self.least(end - place, width)
+                following = f.constant(width, I64)
+                self._call("pack", vectors, b.row, b.column, size, there, self.packed, following)
+                vectors = self.packed
+            if layout.direct:
+                sums, below = f.element(strip.starts[-1], strip.top * out.row + place, self.ty), out.row
+            else:
+                sums, below = f.element(self.sums, (place - start) * several, self.ty), f.constant(width, I64)
+            self._products(strip.tiles, left, vectors, following, size, sums, below, chunk)
+            if not layout.direct:
+                with f.when(last):
+                    self._finish(strip, sums, place + strip.shift, self.least(end - place, width) - strip.shift)
 
-    def _column_of_tiles(
-        self,
-        left: Val,
-        tiles: tuple[Val, Val, Val, Val],
-        vectors: Val,
-        following: Val,
-        size: Val,
-        sums: Val,
-        below: Val,
-        more: Val,
+    def _pack_left(self, tiles: _Tiles, left: _Left, size: Val) -> _Left:
+        """The rows of a block, tile by tile, as the innermost loop reads them."""
+        f = self.f
+        with f.loop(0, tiles.small + tiles.large, 1, [left.pointer, self.left]) as tile:
+            height = tiles.low + f.select(tile.index.lt(tiles.large), f.constant(1, I64), 0)
+            source, target = tile.carried
+            self._call("left", source, left.step, left.row, size, height, target, height)
+            tile.next = [f.element(source, height * left.row, self.ty), f.element(target, height * size, self.ty)]
+        return _Left(self.left, f.constant(1, I64), None, size)
+
+    def _products(
+        self, tiles: _Tiles, left: _Left, vectors: Val, following: Val, size: Val, sums: Val, below: Val, more: Val
     ) -> None:
-        f, a = self.f, self.matrices[0]
-        number, higher, small, large = tiles
-        low = self.low
-        with f.loop(0, number, 1, [left, sums]) as tile:
-            tall = tile.index.lt(higher)
-            code = f.select(tall, large, small)
-            height = f.select(tall, low + 1, low)
-            here, into = tile.carried
-            given = [here, a.row, a.column, vectors, following, size, into, below, more]
+        """The sums of a panel: the higher tiles, then the lower ones."""
+        f = self.f
+        pointer = left.pointer
+        for code, number, height in ((tiles.higher, tiles.large, tiles.low + 1), (tiles.lower, tiles.small, tiles.low)):
+            step = height if left.step is None else left.step
+            apart = height * (left.row if left.packed is None else left.packed)
+            given = [pointer, left.row, step, apart, vectors, following, size, sums, below, number, more]
             f.do(f"call void {code.text}({', '.join(f'{x.ty} {x.text}' for x in given)})")
-            tile.next = [f.element(here, height * a.row, self.ty), f.element(into, height * below, self.ty)]
+            pointer, sums = (
+                f.element(pointer, number * apart, self.ty),
+                f.element(sums, number * height * below, self.ty),
+            )
 
     def _call(self, what: str, *arguments: Val) -> None:
         given = ", ".join(f"{x.ty} {x.text}" for x in arguments)
         self.f.do(f"call void @{self.name}.{what}({given})")
 
-    def _finish(self, starts: list[Val], top: Val, rows: Val, place: Val, shift: Val, count: Val) -> None:
+    def _finish(self, strip: _Strip, panel: Val, place: Val, count: Val) -> None:
         """What happens to the sums of a panel, `count` columns from `place` on, which start at `shift` in it."""
         f, width, writer = self.f, self.layout.width, self.writer
         spots: list[Spot] = []
-        for matrix, start, dtype in zip(self.matrices[2:], starts[2:], writer.ending.dtypes, strict=True):
-            pointer = f.element(start, top * matrix.row + place * matrix.column, element(dtype))
+        for matrix, start, dtype in zip(self.matrices[2:], strip.starts[2:], writer.ending.dtypes, strict=True):
+            pointer = f.element(start, strip.top * matrix.row + place * matrix.column, element(dtype))
             steps = (matrix.row, matrix.column) if self.layout.across else (matrix.column, matrix.row)
             spots.append(Spot(pointer, *steps))
-        source = f.element(self.sums, shift, self.ty)
+        source = f.element(panel, strip.shift, self.ty)
         if self.layout.across:
-            below, size = f.constant(width, I64), (rows, count)
+            below, size = f.constant(width, I64), (strip.rows, count)
         else:
-            target = f.element(self.sums, (rows + 1) * width, self.ty)
-            below, size = rows + 2 * self.n, (count, rows)
+            below, size = strip.rows + 2 * self.n, (count, strip.rows)
             one, across = f.constant(1, I64), f.constant(width, I64)
-            self._call("turn", source, one, across, count, rows, target, below)
-            source = target
+            self._call("turn", source, one, across, count, strip.rows, self.turned, below)
+            source = self.turned
 
         def sums(line: Val, at: Val) -> Val:
             return f.load(self.ty.of(self.n), f.element(source, line * below + at, self.ty))
