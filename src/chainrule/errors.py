@@ -84,6 +84,10 @@ class RecompileWarning(UserWarning):
     """A function is staged again and again, for other shapes or for other static values."""
 
 
+class CacheWarning(UserWarning):
+    """A folder for compiled code that cannot be trusted."""
+
+
 def message(expected: object, got: object, where: Where | None = None, hint: str = "") -> str:
     """The house's sentence: what was expected, what came, where, and what to do."""
     place = f" at {where}" if where else ""
