@@ -22,6 +22,7 @@ class Toys(NamedTuple):
     share: int  # who[i] = the address of the worker's scratch memory
     fill: int  # writes `word` bytes of scratch memory, and the sum of what it reads there to x[i]
     modes: int  # x[i] = MXCSR, which is then set to the word, if that is not 0
+    copy: int  # the word at the first pointer = the one at the second
     spend: int  # x[0] += 1 after `word` rounds of nothing
 
 
@@ -60,6 +61,10 @@ def _single(module: Module) -> None:
         count = f.load(I64, log) + 1
         f.store(count, log)
         f.store(f.load(I64, words), f.element(log, count, I64))
+        f.ret(0)
+    with module.function("toy_copy", I64, **PARAMETERS) as f:
+        pointers, *_ = f.arguments
+        f.store(f.load(I64, f.load(PTR, f.element(pointers, 1, PTR))), f.load(PTR, pointers))
         f.ret(0)
     with module.function("toy_spend", I64, **PARAMETERS) as f:
         pointers, words, *_ = f.arguments

@@ -82,6 +82,8 @@ def test_the_first_error_in_the_order_of_the_program_is_named(threads: int) -> N
     slots = [x.ctypes.data]
     assert execute(Program([fail(30, 100), add(1, 100)], 1), slots, threads) == Outcome(Status.ERROR, 0, 30)
     assert not x.any()
+    for first in (0, 30, 99):
+        assert execute(Program([fail(first, 100)], 1), slots, threads) == Outcome(Status.ERROR, 0, first)
     late = [LoopBegin(3), add(1, 100), LoopEnd(), add(1, 1), fail(99, 100), fail(0, 100), LoopBegin(9), LoopEnd()]
     assert execute(Program(late, 1), slots, threads) == Outcome(Status.ERROR, 2, 99)
     assert x.tolist() == [4] + [3] * 99

@@ -95,6 +95,7 @@ class StateWord(IntEnum):
     CYCLES = 19  # that were spent in the last entry
     CALL = 20  # the number of the call that met an error
     INDEX = 21  # the element that is out of range
+    NUMBERS = 22  # the address of memory for Python floats that are passed
     FAILED = 32  # whether a worker met an error
     ARRIVED = 48  # workers at the barrier
     GENERATION = 64  # i32: how often it opened, times VERDICTS, and why it opened
@@ -141,3 +142,57 @@ class MailWord(IntEnum):
 
 POOL_WORDS: Final = 2 * LINE
 MAIL_WORDS: Final = 2 * LINE
+
+
+# --- what is read of Python's objects ---------------------------------------------------------------------------------
+
+
+class Misfit(IntEnum):
+    """Why an array that is passed is not what was expected; NONE where it is."""
+
+    NONE = 0
+    COUNT = 1  # there are more or fewer leaves, or they are no tuple
+    TYPE = 2  # no ndarray, or no float
+    DTYPE = 3
+    SHAPE = 4
+    ORDER = 5  # not C-contiguous
+    ALIGNMENT = 6
+    READ_ONLY = 7  # but to be written to
+    OVERLAP = 8  # with one that is to be written to
+    HELD = 9  # by somebody else, too
+
+
+MISFITS: Final = 16
+"""A result is MISFITS times the number of the leaf, plus the Misfit."""
+
+
+class LeafKind(IntEnum):
+    """What is expected of a leaf."""
+
+    ARRAY = 0
+    NUMBER = 1  # a Python float, that is written to memory
+    OWN = 2  # an array that nobody else has
+
+
+class FormWord(IntEnum):
+    """The words of a form: what a tuple of leaves must be; then the leaves' own words."""
+
+    COUNT = 0
+    TUPLE = 1  # addresses of types
+    ARRAY = 2
+    FLOAT = 3
+    DONATED = 4  # how many spans are written to: the first ones
+    SPANS = 5  # how many there are
+    SPAN = 6  # where they begin, in bytes: slot, nbytes, leaf
+
+
+class LeafWord(IntEnum):
+    """The words of a leaf; then its shape."""
+
+    KIND = 0
+    SLOT = 1  # in bytes
+    DTYPE = 2  # its address
+    NDIM = 3
+    FLAGS = 4  # that must be set
+    NBYTES = 5  # of these words
+    OFFSET = 6  # where in the memory of numbers a number is written, in bytes

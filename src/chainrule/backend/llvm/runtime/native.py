@@ -41,6 +41,7 @@ class Runtime:
     """The runtime in this process: `run(state address)` gives a status, `worker` is the address of a start routine."""
 
     run: Callable[[int], int]
+    address: int  # of run
     worker: int
     clock: Callable[[], int]
     began: tuple[float, int]  # the same moment by Python's clock and by this one
@@ -65,4 +66,5 @@ def runtime() -> Runtime:
     target = host()
     run, worker, clock = load(compiled(runtime_text(target.triple), target), NAMES)
     read: Any = ctypes.CFUNCTYPE(ctypes.c_int64)(clock)
-    return Runtime(ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(run), worker, read, (time.perf_counter(), read()))
+    function: Any = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(run)
+    return Runtime(function, run, worker, read, (time.perf_counter(), read()))

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from chainrule.backend.llvm.runtime.arrays import Form, Wrong, reading, wrong
 from chainrule.backend.llvm.runtime.layout import (
     LINE,
     PROFILE_WORDS,
@@ -35,6 +36,11 @@ class Outcome:
     status: Status
     call: int = -1
     index: int = -1
+
+
+_STATUS: Final = tuple(Status)
+_YIELD: Final = int(Status.YIELD)
+_OUTCOMES: Final = tuple(Outcome(status) for status in Status)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +88,8 @@ class State:
         area = -(-(pointers + table.pointers) // LINE) * LINE
         areas = 1 + (threads if threads > 1 else 0)
         scratch = -(-table.scratch // (LINE * WORD)) * LINE * WORD
-        head = STATE_WORDS + areas * area
+        numbers = STATE_WORDS + areas * area
+        head = -(-(numbers + program.slots) // LINE) * LINE  # as many numbers as there may be leaves
         memory: Any = np.empty((head + LINE) * WORD + threads * scratch, np.uint8)
         skip = -memory.ctypes.data % (LINE * WORD)
         memory[skip : skip + head * WORD] = 0
@@ -91,13 +98,17 @@ class State:
         self._pack = struct.Struct(f"{program.slots}Q").pack_into
         self._slots = (STATE_WORDS + slots) * WORD
         self._profile: np.ndarray[Any, np.dtype[np.int64]] | None = None
-        self._run = runtime().run
+        self._run, self._entry = runtime().run, runtime().address
+        reader = reading()
+        self._call = reader.call if reader else None
+        self._slice = SLICE if table.yields else 0.0
+        self._limits = (0, 0.0)
         words = self._words
         words[StateWord.TABLE] = words[StateWord.POSITION] = program.address
         words[StateWord.AREA], words[StateWord.SLOTS] = area * WORD, slots * WORD
         words[StateWord.POINTERS] = pointers * WORD
         words[StateWord.SCRATCH], words[StateWord.SCRATCH_STEP] = self.address + head * WORD, scratch
-        words[StateWord.THREADS] = threads
+        words[StateWord.THREADS], words[StateWord.NUMBERS] = threads, self.address + numbers * WORD
         if threads > 1:
             words[StateWord.SPIN] = spin_cycles() if threads <= available_processors() else 0
 
@@ -108,27 +119,60 @@ class State:
         if self.threads > 1:
             self._words[StateWord.POOL] = ready_pool(self.threads)
 
+    def set(self, slot: int, address: int) -> None:
+        """Sets one slot, such as the arena's, for all calls to come."""
+        self._words[self._slots // WORD + slot] = address
+
     def proceed(self, rounds: int = 0, seconds: float = 0.0) -> Status:
         """Runs the program, or goes on with it, until it ends, or until `rounds` iterations or `seconds` are over.
 
         Only between iterations of loops that may yield is there an end to a slice; 0 stands for no end.
         """
-        words = self._words
-        words[StateWord.ROUNDS] = rounds
-        words[StateWord.BUDGET] = int(seconds * runtime().cycles_per_second()) if seconds else 0
-        return Status(self._run(self.address))
+        self._limit(rounds, seconds)
+        return _STATUS[self._run(self.address)]
 
     def run(self) -> Outcome:
         """Runs to the end, in slices, between which Python looks for Ctrl-C: then the last whole iteration is done."""
-        slices = SLICE if self.program.table.yields else 0.0
-        while (status := self.proceed(seconds=slices)) == Status.YIELD:
-            pass
-        return self.outcome(status)
+        self._limit(0, self._slice)
+        return self._finish(self._run(self.address))
+
+    def call(self, form: Form, leaves: tuple[Any, ...]) -> Outcome | Wrong:
+        """As `run` from the beginning, on the memory of arrays; or which of them does not fit.
+
+        Slots that no leaf has keep what they were set to.
+        """
+        self._limit(0, self._slice)
+        if self.threads > 1:
+            self._words[StateWord.POOL] = ready_pool(self.threads)
+        if self._call is None:
+            return self._call_slowly(form, leaves)
+        code = self._call(self.address, form.address, leaves, self._entry)
+        return self._finish(code) if code >= 0 else wrong(-1 - code)
+
+    def _call_slowly(self, form: Form, leaves: tuple[Any, ...]) -> Outcome | Wrong:
+        found = form.addresses(leaves, self._words[StateWord.NUMBERS])
+        if isinstance(found, Wrong):
+            return found
+        for leaf, address in zip(form.leaves, found, strict=True):
+            self.set(leaf.slot, address)
+        self._words[StateWord.POSITION] = self.program.address
+        return self._finish(self._run(self.address))
+
+    def _limit(self, rounds: int, seconds: float) -> None:
+        if (rounds, seconds) != self._limits:
+            self._words[StateWord.ROUNDS] = rounds
+            self._words[StateWord.BUDGET] = int(seconds * runtime().cycles_per_second()) if seconds else 0
+            self._limits = (rounds, seconds)
+
+    def _finish(self, code: int) -> Outcome:
+        while code == _YIELD:
+            code = self._run(self.address)
+        return self.outcome(_STATUS[code])
 
     def outcome(self, status: Status) -> Outcome:
         """A status, with what is known of an error."""
         if status != Status.ERROR:
-            return Outcome(status)
+            return _OUTCOMES[status]
         return Outcome(status, self._words[StateWord.CALL], self._words[StateWord.INDEX])
 
     def stop(self, how: Stop) -> None:

@@ -53,11 +53,13 @@ def write_run(module: Module, processor: Processor) -> None:
         alone = workers.eq(1)
         with f.when(~alone):
             _post(f, state, pool, workers)
-        status = f.call("chainrule_driver", I64, state, f.constant(0, I64))
+        own = f.call("chainrule_driver", I64, state, f.constant(0, I64))
         with f.when(~alone):
             _join(f, state, pool, workers)
             atomic_store(f, f.constant(0, I64), word(f, pool, PoolWord.BUSY))
-        with f.when(status.eq(Status.ERROR)):
+        failed = read(f, state, StateWord.FAILED).ne(0)  # on whichever worker
+        status = f.select(failed, f.constant(Status.ERROR, I64), own)
+        with f.when(failed):
             _find_error(f, state, workers)
         started = read(f, state, StateWord.CYCLES)
         write(f, state, StateWord.CYCLES, processor.clock(f) - started)
