@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from chainrule.ops.arithmetic import cast
 from chainrule.schedule.cut import cut
-from chainrule.schedule.group import Group, Member
+from chainrule.schedule.group import EXPENSIVE, Group, Member
 from chainrule.schedule.plan import (
     Compute,
     Expression,
@@ -24,11 +24,6 @@ from chainrule.schedule.plan import (
 from chainrule.schedule.promote import as_number, promoted
 from chainrule.schedule.views import View, arena, located
 from chainrule.types import INT64, Type
-
-_EXPONENTIAL: Final = "exp exp2 expm1 log log2 log10 log1p power xlogy logaddexp logaddexp2 sigmoid softplus erf erfc"
-_CIRCULAR: Final = "sin cos tan arcsin arccos arctan arctan2 sinh cosh tanh arcsinh arccosh arctanh sinc hypot"
-EXPENSIVE: Final = frozenset(f"{_EXPONENTIAL} {_CIRCULAR} cbrt divide reciprocal sqrt".split())
-"""Operations whose values are kept for a later pass over the same elements, not computed again."""
 
 
 class Frame:

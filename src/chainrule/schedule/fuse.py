@@ -1,7 +1,8 @@
 """`Fuser`: which group each scalar operation and each reduction joins.
 
-An operation joins the group that has most of its operands at hand. What depends on the region's inputs alone waits
-until somebody needs it, joins the group of that one if it can, and is computed before everything else if not.
+An operation joins the group that has most of its operands at hand. What is cheap waits until somebody needs it, and
+joins the group of that one if it can. What depends on the region's inputs alone waits, too, and is computed before all
+the rest if it can join nobody.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ import numpy as np
 
 from chainrule.ir.graph import Node
 from chainrule.ir.kinds import Reduce
-from chainrule.schedule.group import Group, Mark
+from chainrule.schedule.group import EXPENSIVE, Group, Mark
 from chainrule.schedule.items import Copy, Items
 from chainrule.schedule.plan import Place
-from chainrule.schedule.views import OUTSIDE, Base, View, arena, located, whole
+from chainrule.schedule.views import Base, View, arena, located, whole
 from chainrule.types import Shape
 
 DEEPEST: Final = 12
@@ -26,11 +27,12 @@ DEEPEST: Final = 12
 
 @dataclass(frozen=True, eq=False)
 class Waiting:
-    """An operation that waits for a group: depth counts those that it waits with."""
+    """An operation that waits for a group: `depth` counts those that it waits with; `early` ones need inputs alone."""
 
     node: Node
     operands: tuple[View, ...]
     depth: int
+    early: bool
 
 
 class Fuser:
@@ -50,7 +52,7 @@ class Fuser:
     def base_place(self, base: Base) -> Place:
         """The memory of a base: that of an array, or new memory, which its group stores to."""
         if base in self._waiting:
-            self._begin(base, early=True)
+            self._begin(base)
         if base.place is None:
             base.place = arena(base.shape, base.dtype)
             base.member.group.stores.append((base.member, base.place))
@@ -59,7 +61,7 @@ class Fuser:
     def readable(self, view: View) -> View:
         """A view that can be read from memory: numbers and counts are written there first."""
         base = view.base
-        if base.number is None and not base.counts:
+        if not _is_number(base):
             self.base_place(base)
             return view
         place = arena(base.shape, base.dtype)
@@ -78,27 +80,24 @@ class Fuser:
             return View(base, type.shape, (None,) * len(type.shape), ())
         operands = tuple([view if _simple(view) else self.readable(view) for view in operands])
         base = Base(type.shape, type.dtype, type.weak)
-        depth = self._depth(node, operands)
-        self._waiting[base] = Waiting(node, operands, depth)
-        if depth > DEEPEST:
-            self._begin(base, early=all(self._depends_on_inputs(view.base) for view in operands))
+        early = all(self._is_early(view.base) for view in operands)
+        depth = 1 + max((self._waiting[view.base].depth for view in operands if view.base in self._waiting), default=0)
+        self._waiting[base] = Waiting(node, operands, depth, early)
+        reduces = isinstance(node.op.lowering, Reduce)
+        if depth > DEEPEST or reduces or (node.op.name in EXPENSIVE and not early):
+            self._begin(base)
         return whole(base)
 
-    def _depth(self, node: Node, operands: Sequence[View]) -> int:
-        """How many operations would wait with this one; more than may where it need not wait."""
-        if isinstance(node.op.lowering, Reduce) or not all(self._depends_on_inputs(view.base) for view in operands):
-            return DEEPEST + 1
-        return 1 + max((self._waiting[view.base].depth for view in operands if view.base in self._waiting), default=0)
+    def _is_early(self, base: Base) -> bool:
+        """Whether a value depends on the region's inputs alone."""
+        return self._waiting[base].early if base in self._waiting else base.position < 0
 
-    def _depends_on_inputs(self, base: Base) -> bool:
-        return base in self._waiting or base.position == OUTSIDE
-
-    def _begin(self, base: Base, early: bool) -> None:
+    def _begin(self, base: Base) -> None:
         """Lets an operation that waited join a group, or begin one."""
         waited = self._waiting[base]
-        if not any(self._join(group, base) for group in self._near(waited.operands, early)):
+        if not any(self._join(group, base) for group in self._near(waited.operands, waited.early)):
             reduces = isinstance(waited.node.op.lowering, Reduce)
-            self._begin_group(waited.operands[0].shape if reduces else base.shape, base, early)
+            self._begin_group(waited.operands[0].shape if reduces else base.shape, base, waited.early)
 
     def _begin_group(self, domain: Shape, base: Base, early: bool) -> None:
         """A new group, behind what had to be begun for it."""
@@ -114,7 +113,11 @@ class Fuser:
     def _near(self, operands: Sequence[View], early: bool) -> list[Group]:
         """Groups that have the operands at hand, or read them: those with most of them first, of these the latest."""
         near: dict[Group, int] = {}
-        for view in operands:
+        pending = list(operands)
+        while pending:
+            view = pending.pop()
+            if view.base in self._waiting:
+                pending += self._waiting[view.base].operands
             if view.base.member is not None:
                 near[view.base.member.group] = near.get(view.base.member.group, 0) + 2
             for group in self._readers.get(view.base, ()):
@@ -136,7 +139,7 @@ class Fuser:
         for member in group.members[first:]:
             self._waiting.pop(member.base, None)
             for view in member.operands:
-                if not group.owns(view.base) and view.base.number is None and not view.base.counts:
+                if not group.owns(view.base) and not _is_number(view.base):
                     self._reads(group, view.base)
 
     def _pull(self, group: Group, base: Base) -> bool:
@@ -147,7 +150,7 @@ class Fuser:
                 before = group.mark()
                 if not self._pull(group, view.base):
                     group.reset(before)
-                    self._begin(view.base, early=True)
+                    self._begin(view.base)
         return group.join(waited.node, base, waited.operands)
 
     def _reads(self, group: Group, base: Base) -> None:
@@ -155,6 +158,10 @@ class Fuser:
         readers = self._readers.setdefault(base, [])
         if group not in readers:
             readers.append(group)
+
+
+def _is_number(base: Base) -> bool:
+    return base.number is not None or base.counts
 
 
 def _simple(view: View) -> bool:

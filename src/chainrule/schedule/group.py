@@ -17,6 +17,11 @@ from chainrule.schedule.plan import COLUMN_CHUNK, ROW_CHUNK, Place
 from chainrule.schedule.views import OUTSIDE, Base, View
 from chainrule.types import Shape
 
+_EXPONENTIAL: Final = "exp exp2 expm1 log log2 log10 log1p power xlogy logaddexp logaddexp2 sigmoid softplus erf erfc"
+_CIRCULAR: Final = "sin cos tan arcsin arccos arctan arctan2 sinh cosh tanh arcsinh arccosh arctanh sinc hypot"
+EXPENSIVE: Final = frozenset(f"{_EXPONENTIAL} {_CIRCULAR} cbrt divide reciprocal sqrt".split())
+"""Operations whose values are kept where they are used again, not computed again."""
+
 MOST_MEMBERS: Final = 64
 MOST_PLACES: Final = 24
 

@@ -112,11 +112,12 @@ class Region:
 
     def _call(self, node: Node, operands: tuple[View, ...]) -> list[View]:
         given = tuple([self._fuser.readable(view) for view in operands])
-        position = self.items.position()
+        early = all(view.base.position < 0 for view in given)
+        position = self.items.position(early)
         results = tuple(
             [Base(type.shape, type.dtype, False, position, arena(type.shape, type.dtype)) for type in node.types]
         )
-        self.items.add(Call(node, given, results))
+        self.items.add(Call(node, given, results), early)
         return [whole(base) for base in results]
 
     def _assemble(self, node: Node, operands: tuple[View, ...]) -> Base:

@@ -27,7 +27,7 @@ REFERENCE: Final = "reference"
 
 BACKENDS: Final = {
     REFERENCE: ("chainrule.backend.reference", "ReferenceBackend"),
-    "llvm": ("chainrule.backend.llvm", "LLVMBackend"),
+    "llvm": ("chainrule.backend.llvm.executable", "NativeBackend"),
 }
 """The backends by name: the module and the class, imported when asked for."""
 
@@ -41,10 +41,10 @@ FEW: Final = 40
 
 
 def find_backend(name: str) -> Backend:
-    """The backend of that name."""
-    if name not in BACKENDS:
-        raise OptionError(message(f"a backend: {' or '.join(BACKENDS)}", name))
-    module, cls = BACKENDS[name]
+    """The backend of that name, or at that place: `package.module:Class`."""
+    module, cls = BACKENDS.get(name) or name.split(":", 1) if ":" in name or name in BACKENDS else ("", "")
+    if not module:
+        raise OptionError(message(f"a backend: {' or '.join(BACKENDS)}", name, hint="package.module:Class"))
     try:
         return getattr(importlib.import_module(module), cls)()
     except (ImportError, AttributeError) as error:
