@@ -1,0 +1,115 @@
+"""The harness of the benchmarks works: on small problems, with whichever contenders are installed. Nothing is timed."""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import json
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pytest
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT))
+
+from benchmarks import bench, program, report, table  # noqa: E402
+from benchmarks.problems import Elementwise, Leaves, Logistic, Problem, Product, Training  # noqa: E402
+from benchmarks.program import NotThere, Pace, Program  # noqa: E402
+
+PROBLEMS: Final[dict[str, tuple[Problem, str]]] = {
+    "adam, mse": (Training((3, 4, 2), "tanh", "mse", "adam", 1e-3, 5, 2), "step"),
+    "sgd, cross entropy": (Training((4, 3, 2), "sigmoid", "cross_entropy", "sgd", 0.1, 5, 3), "step"),
+    "relu, in epochs": (Training((4, 6, 3), "relu", "cross_entropy", "adam", 1e-3, 5, 4), "epoch"),
+    "logistic": (Logistic(50, 3), "call"),
+    "square chain": (Product(8, 8, 8, "nt", 5), "loop"),
+    "stack": (Product(3, 8, 5, "tt", 5), "loop"),
+    "product": (Product(3, 8, 5, "tn"), "bind"),
+    "erf": (Elementwise("erf", 100), "call"),
+    "sigmoid": (Elementwise("sigmoid", 100), "call"),
+    "leaves": (Leaves(3, turns=2), "jit"),
+}
+
+
+@pytest.mark.parametrize("contender", [table.CHAINRULE, "numpy"])
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_contenders_give_what_is_expected(contender: str, name: str) -> None:
+    module = importlib.import_module(table.CONTENDERS[contender])
+    problem, way = PROBLEMS[name]
+    prepare = getattr(module, problem.kind, None)
+    if prepare is None:
+        pytest.skip(f"{contender} does not take part")
+    try:
+        made = prepare(problem, way, 1)
+    except NotThere as reason:
+        pytest.skip(str(reason))
+    program.compare(made.check(), problem.expected())
+    made.run(2)
+
+
+@pytest.mark.parametrize("contender", [name for name in table.CONTENDERS if name != "torch.compile"])  # takes a minute
+def test_a_worker_compares_and_answers(contender: str, tmp_path: Path) -> None:
+    (row,) = table.chosen(["step-small"], [1])
+    request = {"contender": contender, "rows": {row.name: row.problem.expected().tolist()}, "quick": True}
+    answer = bench.ask_worker(str(tmp_path), request, 1, "cache")[row.name]
+    if answer.get("absent", "").startswith("not installed"):
+        pytest.skip(answer["absent"])
+    assert answer["low"] <= answer["median"] <= answer["high"] and answer["error"] < 1e-4
+    request["rows"][row.name][7] += 0.01
+    assert bench.ask_worker(str(tmp_path), request, 1, "cache")[row.name]["absent"].startswith("failed: AssertionError")
+
+
+def test_a_wrong_result_is_noticed() -> None:
+    expected = np.array([1.0, 2.0])
+    for wrong in ([1.0, 2.1], [1.0, np.nan], [1.0]):
+        with pytest.raises(AssertionError, match="expected"):
+            program.compare(wrong, expected)
+    assert program.compare([1.0, 2.00001], expected) < 1e-4
+
+
+def test_a_time_is_the_median_of_the_repetitions(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = itertools.count()
+    monkeypatch.setattr(program.time, "perf_counter", lambda: float(next(clock)))
+    found = program.measure(Program(lambda n: None, lambda: 0, units=2), Pace(5, 0.5, 1e9))
+    assert (found["median"], found["low"], found["high"]) == (0.5, 0.5, 0.5)  # a tick a call, of two units
+
+
+def test_what_is_printed_and_saved(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def ask(request: dict[str, Any], threads: int, cache: str) -> dict[str, Any]:
+        if request.get("machine"):
+            return {"operations": 1e11, "bytes": 1e10, "near bytes": 1e11}
+        asked.append((request["contender"], threads))
+        if request["contender"] == "torch":
+            return {"absent": "not installed: torch"}
+        seconds = 1e-5 if request["contender"] == table.CHAINRULE else 4e-5
+        times = {"median": seconds, "low": seconds, "high": seconds, "cores": 1.0, "error": 0.0}
+        return dict.fromkeys(request["rows"], times)
+
+    rows = table.chosen(["step-small", "matmul-bind-1-16-nn"], [1])
+    who, out = [table.CHAINRULE, "numpy", "torch"], tmp_path / "figures.json"
+    bench.run(rows, who, 2, True, ask, lambda found: out.write_text(json.dumps(found)))
+    assert [name for name, _ in asked[:6]] == who * 2
+    printed = capsys.readouterr().out
+    assert "4.00" in printed and "not installed: torch" in printed and "10 us" in printed
+    saved = json.loads(out.read_text())
+    small = saved["rows"][0]["contenders"]
+    assert small["numpy"]["ratio"] == pytest.approx(4)
+    assert small["torch"] == {"absent": "not installed: torch"}
+    assert small[table.CHAINRULE]["share"] == pytest.approx(saved["rows"][0]["floor"] / 1e-5)
+
+
+def test_rows_have_their_names_once_and_are_found_by_their_beginnings() -> None:
+    names = [row.name for row in table.rows()]
+    assert len(set(names)) == len(names)
+    assert [row.name for row in table.chosen(["logistic"], [1, 2])] == ["logistic-1", "logistic-2"]
+    assert {row.threads for row in table.chosen([], [1])} == {1}
+    assert bench.options().parse_args(["--threads", "1", "step"]).threads == [1]
+
+
+def test_durations_are_written_in_fitting_units() -> None:
+    texts = [report.duration(t) for t in (2.0, 0.0123, 1.5e-5, 2e-9, -3e-4)]
+    assert texts == ["2 s", "12.3 ms", "15 us", "2 ns", "-300 us"]
