@@ -46,6 +46,10 @@ class Module:
         yield function
         self._functions.append(function)
 
+    def has(self, name: str) -> bool:
+        """Whether a function of that name is written."""
+        return any(function.name == name for function in self._functions)
+
     def table(self, name: str, ty: Ty, numbers: Sequence[float | int]) -> str:
         """The name of a constant array; the same one for the same name."""
         items = ", ".join(f"{ty} {literal(number, ty)}" for number in numbers)
@@ -164,6 +168,11 @@ class Function:
         """The result of a function of this module, or of one that was declared."""
         given = ", ".join(f"{x.ty} {x.text}" for x in arguments)
         return self.emit(f"call {result} @{name}({given})", result)
+
+    def run(self, name: str, *arguments: Val) -> None:
+        """Calls a function of this module that has no result."""
+        given = ", ".join(f"{x.ty} {x.text}" for x in arguments)
+        self.do(f"call void @{name}({given})")
 
     def call_at(self, address: Val, result: Ty, *arguments: Val) -> Val:
         """The result of the function at an address."""

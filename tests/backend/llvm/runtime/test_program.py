@@ -141,3 +141,13 @@ def test_scratch_memory_is_aligned_and_large_enough() -> None:
     assert (x % 64 == 0).all() and (x == x[0]).all()
     run([Call(toys().fill, ((0, 0),), (100_000,), 3, 100_000)], x)
     assert x.tolist() == [n * 12_500 + 12_500 * 12_499 // 2 for n in range(3)]
+
+
+def test_a_run_can_be_repeated_with_the_same_slots() -> None:
+    x = np.zeros(100, np.int64)
+    state = Program([LoopBegin(3), log(1), LoopEnd()], 1).state()
+    state.start([x.ctypes.data])
+    assert state.proceed(rounds=1) == Status.YIELD
+    assert state.run() == Outcome(Status.DONE)
+    assert [state.again() for _ in range(2)] == [Outcome(Status.DONE)] * 2
+    assert x[0] == 9

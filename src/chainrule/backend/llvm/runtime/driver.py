@@ -51,6 +51,10 @@ def write_driver(module: Module, processor: Processor) -> None:
 
     One worker alone walks in the state's home area; several ones copy it, and worker 0 brings back where they stopped.
     """
+    _write_measure(module, processor)
+    _write_note(module)
+    _write_enter(module)
+    _write_again(module)
     _write_walk(module, processor, alone=True)
     _write_walk(module, processor, alone=False)
     with module.function("chainrule_driver", I64, state=PTR, worker=I64) as f:
@@ -194,27 +198,37 @@ def _invoke(walk: _Walk, entry: Val, order: Val, begin: Val, end: Val) -> Val:
         f.store(base + read(f, pair, 1), f.element(walk.pointers, loop.index, I64))
     words = f.element(entry, read(f, entry, CallWord.WORDS), I8)
     profiled = walk.profile.ne(0)
-    (start,) = f.either(profiled, lambda: [walk.processor.clock(f)], lambda: [f.constant(0, I64)])
+    (start,) = f.either(profiled, lambda: [walk.processor.clock(f)], lambda: [begin])
     kernel = read(f, entry, CallWord.KERNEL, PTR)
     result = f.call_at(kernel, I64, walk.pointers, words, begin, end, walk.scratch)
     with f.when(profiled):
-        _measure(walk, entry, start)
+        f.run("chainrule_measure", walk.state, entry, walk.worker, start)
     with f.when(result.ne(0)):
-        write(f, walk.area, AreaWord.ORDER, order)
-        write(f, walk.area, AreaWord.CALL, read(f, entry, CallWord.NUMBER))
-        write(f, walk.area, AreaWord.INDEX, result - 1)
-        atomic_store(f, f.constant(1, I64), word(f, walk.state, StateWord.FAILED))
+        f.run("chainrule_note", walk.state, entry, walk.area, order, result)
     return result.ne(0).cast("zext", I64)
 
 
-def _measure(walk: _Walk, entry: Val, start: Val) -> None:
-    """Adds the cycles since `start` to what the profile has of a call on this worker."""
-    f = walk.f
-    row = read(f, entry, CallWord.NUMBER) * read(f, walk.state, StateWord.PROFILE_STEP)
-    place = row + walk.worker * (PROFILE_WORDS * WORD)
-    cell = f.element(f.emit(f"inttoptr i64 {walk.profile.text} to ptr", PTR), place, I8)
-    write(f, cell, 0, read(f, cell, 0) + (walk.processor.clock(f) - start))
-    write(f, cell, 1, read(f, cell, 1) + 1)
+def _write_measure(module: Module, processor: Processor) -> None:
+    """Writes `void measure(state, entry, worker, start)`: the cycles since `start` go to the profile."""
+    with module.function("chainrule_measure", None, internal=True, state=PTR, item=PTR, worker=I64, start=I64) as f:
+        state, entry, worker, start = f.arguments
+        row = read(f, entry, CallWord.NUMBER) * read(f, state, StateWord.PROFILE_STEP)
+        cell = f.element(read(f, state, StateWord.PROFILE, PTR), row + worker * (PROFILE_WORDS * WORD), I8)
+        write(f, cell, 0, read(f, cell, 0) + (processor.clock(f) - start))
+        write(f, cell, 1, read(f, cell, 1) + 1)
+        f.ret()
+
+
+def _write_note(module: Module) -> None:
+    """Writes `void note(state, entry, area, order, found)`: a worker met an error."""
+    parameters = {"state": PTR, "item": PTR, "area": PTR, "order": I64, "found": I64}
+    with module.function("chainrule_note", None, internal=True, **parameters) as f:
+        state, entry, area, order, found = f.arguments
+        write(f, area, AreaWord.ORDER, order)
+        write(f, area, AreaWord.CALL, read(f, entry, CallWord.NUMBER))
+        write(f, area, AreaWord.INDEX, found - 1)
+        atomic_store(f, f.constant(1, I64), word(f, state, StateWord.FAILED))
+        f.ret()
 
 
 # --- loops ------------------------------------------------------------------------------------------------------------
@@ -227,37 +241,56 @@ def _begin(walk: _Walk, entry: Val, order: Val, failed: Val) -> list[Val]:
     jump = read(f, entry, LoopWord.JUMP)
 
     def over() -> list[Val]:
-        return [f.element(entry, jump, I8), order + read(f, entry, LoopWord.ORDER), failed, status]
+        return [f.element(entry, jump, I8), order + read(f, entry, LoopWord.ORDER)]
 
     def enter() -> list[Val]:
-        f.store(f.constant(0, I64), f.element(walk.counters, read(f, entry, LoopWord.COUNTER), I8))
+        f.run("chainrule_enter", entry, walk.counters, walk.slots)
+        return [_next(f, entry), order]
+
+    ways = enter() if walk.alone else f.either(jump.ne(0) & walk.worker.ne(0), over, enter)
+    return [*ways, failed, status]
+
+
+def _write_enter(module: Module) -> None:
+    """Writes `void enter(entry, counters, slots)`: a loop begins."""
+    with module.function("chainrule_enter", None, internal=True, item=PTR, counters=PTR, slots=PTR) as f:
+        entry, counters, slots = f.arguments
+        f.store(f.constant(0, I64), f.element(counters, read(f, entry, LoopWord.COUNTER), I8))
         with f.loop(0, read(f, entry, LoopWord.ADVANCES)) as loop:
             move = f.element(f.element(entry, FIRST, I64), loop.index * 3, I64)
-            source = f.load(I64, f.element(walk.slots, read(f, move, 1), I8))
-            f.store(source + read(f, move, 2), f.element(walk.slots, read(f, move, 0), I8))
-        return [_next(f, entry), order, failed, status]
-
-    return enter() if walk.alone else f.either(jump.ne(0) & walk.worker.ne(0), over, enter)
+            source = f.load(I64, f.element(slots, read(f, move, 1), I8))
+            f.store(source + read(f, move, 2), f.element(slots, read(f, move, 0), I8))
+        f.ret()
 
 
 def _end(walk: _Walk, entry: Val, order: Val, failed: Val) -> list[Val]:
     """The next iteration, or what is behind the loop."""
     f = walk.f
     on = f.constant(_ON, I32)
-    place = f.element(walk.counters, read(f, entry, LoopWord.COUNTER), I8)
-    done = f.load(I64, place) + 1
-    f.store(done, place)
+    more = f.call("chainrule_again", I64, entry, walk.counters, walk.slots)
 
     def again() -> list[Val]:
+        (polled,) = f.either(read(f, entry, LoopWord.BARRIER).ne(0), lambda: [_poll(walk)], lambda: [on])
+        return [f.element(entry, read(f, entry, LoopWord.JUMP), I8), polled]
+
+    following, status = f.either(more.ne(0), again, lambda: [_next(f, entry), on])
+    return [following, order, failed, status]
+
+
+def _write_again(module: Module) -> None:
+    """Writes `i64 again(entry, counters, slots)`: whether there is another iteration; then the slots move on."""
+    with module.function("chainrule_again", I64, internal=True, item=PTR, counters=PTR, slots=PTR) as f:
+        entry, counters, slots = f.arguments
+        place = f.element(counters, read(f, entry, LoopWord.COUNTER), I8)
+        done = f.load(I64, place) + 1
+        f.store(done, place)
+        with f.when(done.ge(read(f, entry, LoopWord.LENGTH))):
+            f.ret(0)
         with f.loop(0, read(f, entry, LoopWord.ADVANCES)) as loop:
             move = f.element(f.element(entry, FIRST, I64), loop.index << 1, I64)
-            slot = f.element(walk.slots, read(f, move, 0), I8)
+            slot = f.element(slots, read(f, move, 0), I8)
             f.store(f.load(I64, slot) + read(f, move, 1), slot)
-        (polled,) = f.either(read(f, entry, LoopWord.BARRIER).ne(0), lambda: [_poll(walk)], lambda: [on])
-        return [f.element(entry, read(f, entry, LoopWord.JUMP), I8), order, failed, polled]
-
-    more = done.lt(read(f, entry, LoopWord.LENGTH))
-    return f.either(more, again, lambda: [_next(f, entry), order, failed, on])
+        f.ret(1)
 
 
 def _poll(walk: _Walk) -> Val:

@@ -10,7 +10,8 @@ from functools import cache
 from typing import Any, Final
 
 from chainrule.backend.llvm.builder import Module
-from chainrule.backend.llvm.engine import Target, compile_text, host, load
+from chainrule.backend.llvm.code import object_code
+from chainrule.backend.llvm.engine import host, load
 from chainrule.backend.llvm.runtime.driver import write_driver
 from chainrule.backend.llvm.runtime.processor import processor
 from chainrule.backend.llvm.runtime.waiting import write_barrier, write_notify, write_poll, write_wait
@@ -56,15 +57,13 @@ class Runtime:
 
 _LONG_ENOUGH: Final = 0.0005
 
-compiled: Callable[[str, Target], bytes] = compile_text
-"""What makes object code of the text: a cache on disk may stand in for the compiler."""
-
 
 @cache
 def runtime() -> Runtime:
     """The runtime, which is compiled and loaded when it is first asked for."""
     target = host()
-    run, worker, clock = load(compiled(runtime_text(target.triple), target), NAMES)
+    code, _ = object_code("runtime", lambda: runtime_text(target.triple), target)
+    run, worker, clock = load(code, NAMES)
     read: Any = ctypes.CFUNCTYPE(ctypes.c_int64)(clock)
     function: Any = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(run)
     return Runtime(function, run, worker, read, (time.perf_counter(), read()))

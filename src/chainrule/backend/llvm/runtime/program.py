@@ -136,6 +136,11 @@ class State:
         self._limit(0, self._slice)
         return self._finish(self._run(self.address))
 
+    def again(self) -> Outcome:
+        """As `run` from the beginning, with the addresses that the slots have."""
+        self._words[StateWord.POSITION] = self.program.address
+        return self.run()
+
     def call(self, form: Form, leaves: tuple[Any, ...]) -> Outcome | Wrong:
         """As `run` from the beginning, on the memory of arrays; or which of them does not fit.
 
@@ -190,7 +195,7 @@ class State:
         return self._words[StateWord.WORKERS]
 
     def iterations(self, depth: int = 0) -> int:
-        """How many iterations are done of the loop that is under way, or was last, in `depth` loops around it."""
+        """How many iterations are done, where a slice has ended, of the loop that has `depth` loops around it."""
         return self._words[STATE_WORDS + AreaWord.COUNTERS + depth]
 
     def profile(self, on: bool = True) -> None:

@@ -62,7 +62,7 @@ def wait(f: Function, place: Val, old: Val, sleepers: Val, spin: Val, syscall: V
 
 def notify(f: Function, place: Val, sleepers: Val, syscall: Val) -> None:
     """Wakes who sleeps until the number at `place` changes."""
-    f.do(f"call void @chainrule_notify(ptr {place.text}, ptr {sleepers.text}, ptr {syscall.text})")
+    f.run("chainrule_notify", place, sleepers, syscall)
 
 
 def write_poll(module: Module, processor: Processor) -> None:
