@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, TypeAlias
 import numpy as np
 
 from chainrule.backend.llvm.nest.collapse import is_free
+from chainrule.backend.llvm.nest.tile import is_tiled
 from chainrule.schedule.plan import (
     LANES,
     Buffer,
@@ -39,16 +40,18 @@ SCATTERED: Final = 2  # the class of a stride along the vector that is a number 
 class Access:
     """A place as code sees it: which pointer, and for each axis the number of the word with its stride, -1 for 0.
 
-    `lane` is the stride along the vector: 0, 1, -1, or SCATTERED, which has a word; the others have none.
+    `lane` is the stride along the vector: 0, 1, -1, or SCATTERED, which has a word; the others have none. What is
+    `tiled` is read from a copy of a tile.
     """
 
     pointer: int
     dtype: DType
     steps: tuple[int, ...]
     lane: int
+    tiled: bool = False
 
     def __str__(self) -> str:
-        return f"{self.dtype.str}@{self.pointer}{list(self.steps)}/{self.lane}"
+        return f"{self.dtype.str}@{self.pointer}{list(self.steps)}/{self.lane}{' tiled' if self.tiled else ''}"
 
 
 @dataclass(frozen=True)
@@ -250,7 +253,9 @@ class _Maker:
         self._where: dict[int, Where] = {}
         self._names: dict[int, int] = {}
         self._written: set[Buffer] = set()
-        self._accesses: dict[tuple[int, DType, tuple[int, ...]], Access] = {}
+        self._tiles = is_tiled(nest)
+        self._stored = {store.place.buffer for stage in nest.stages for store in stage.stores}
+        self._accesses: dict[tuple[int, DType, tuple[int, ...], bool], Access] = {}
 
     def stage(self, stage: Stage) -> Pass:
         items = tuple([self._item(number, x) for number, x in stage.values])
@@ -281,7 +286,7 @@ class _Maker:
     def _made(self, expression: Expression) -> tuple[What, DType, Where]:
         match expression:
             case Read(place):
-                return Load(self._access(place)), place.dtype, self._reached(place)
+                return Load(self._access(place, reads=True)), place.dtype, self._reached(place)
             case Guarded(place, condition, other):
                 guard, rest = self._names[condition], self._names[other]
                 where = self._joined(self._reached(place), self._where[guard], self._where[rest])
@@ -304,9 +309,10 @@ class _Maker:
         varies = self.vector is not None and self.vector < len(place.strides) and place.strides[self.vector] != 0
         return depth, varies, place.buffer not in self._written
 
-    def _access(self, place: Place) -> Access:
+    def _access(self, place: Place, reads: bool = False) -> Access:
         pointer = self.arguments.pointer(place.buffer, place.offset * place.dtype.itemsize)
-        key = pointer, place.dtype, place.strides
+        tiled = reads and self._tiles and place.strides[-1] == 1 and place.buffer not in self._stored
+        key = pointer, place.dtype, place.strides, tiled
         if key not in self._accesses:
             lane = 0
             if self.vector is not None and self.vector < len(place.strides):
@@ -316,7 +322,8 @@ class _Maker:
                 self.arguments.word(step) if step and (axis != self.vector or lane == SCATTERED) else -1
                 for axis, step in enumerate(place.strides)
             ]
-            self._accesses[key] = Access(pointer, place.dtype, tuple(steps), lane)
+            tiled = tiled and lane == SCATTERED
+            self._accesses[key] = Access(pointer, place.dtype, tuple(steps), lane, tiled)
         return self._accesses[key]
 
     def _number(self, value: float | int | bool, dtype: DType) -> Fixed | Word:

@@ -9,6 +9,7 @@ from chainrule.backend.llvm.kernel import Kernel
 from chainrule.backend.llvm.machine import Machine
 from chainrule.backend.llvm.nest.collapse import collapse, is_free
 from chainrule.backend.llvm.nest.form import Form, make_form, vector_axis
+from chainrule.backend.llvm.nest.tile import is_tiled, tiled
 from chainrule.backend.llvm.nest.work import body, moved, operations, split, title
 from chainrule.backend.llvm.nest.write import write
 from chainrule.schedule.plan import LANES, Nest
@@ -21,7 +22,7 @@ def kernels(step: Nest, machine: Machine | None = None) -> list[Kernel]:
     """The kernel of a nest; none where there is nothing to do. No machine needs another code, nor other parts."""
     if 0 in step.rows or (0 in step.columns and is_free(step)):
         return []
-    nest = collapse(step)
+    nest = tiled(collapse(step))
     axis, unit, parts = split(nest)
     form, arguments = make_form(nest, axis, unit, _copies(nest))
     return [
@@ -45,7 +46,7 @@ def _write(form: Form, module: Module, name: str) -> None:
 def _copies(nest: Nest) -> int:
     """How many vectors of rows are in flight: several where one alone would wait for its own sums."""
     vector = vector_axis(nest)
-    if vector is None or vector >= len(nest.rows) or is_free(nest) or body(nest) > _LIGHT:
+    if vector is None or vector >= len(nest.rows) or is_tiled(nest) or body(nest) > _LIGHT:
         return 1
     vectors = -(-nest.rows[vector] // LANES[4])
     return 1 if vectors == 1 else 2 if vectors == 2 else 4

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from chainrule.backend.llvm.builder import Function
 from chainrule.backend.llvm.nest.form import SCATTERED, Access
+from chainrule.backend.llvm.nest.tile import TILE
 from chainrule.backend.llvm.scalar import memory_type
-from chainrule.backend.llvm.values import I32, I64, Ty, Val
+from chainrule.backend.llvm.values import I8, I32, I64, Ty, Val
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,9 +109,23 @@ def _partial(chunk: Chunk, site: Site, copy: int) -> Val:
         return f.masked_load(ty, site.pointer, chunk.mask(copy))
     room = f.alloca(ty)
     f.store(f.constant(0, ty), room)
-    with f.loop(0, chunk.count(copy)) as lane:
-        f.store(f.load(site.ty, site.at(lane.index)), f.element(room, lane.index, site.ty))
+    if site.access.lane == 1:
+        _load_bytes(chunk, site.pointer, room, chunk.count(copy))
+    else:
+        with f.loop(0, chunk.count(copy)) as lane:
+            f.store(f.load(site.ty, site.at(lane.index)), f.element(room, lane.index, site.ty))
     return f.load(ty, room)
+
+
+def _load_bytes(chunk: Chunk, source: Val, target: Val, count: Val) -> None:
+    """Copies bytes, of which there are no masked loads: 8 of them if their number has the bit 8, then 4, 2, 1."""
+    f, width = chunk.f, chunk.lanes if chunk.copies > 1 else chunk.lanes // 2
+    while width:
+        ty = I8.of(width)
+        with f.when((count & width).ne(0)):
+            at = count & -(2 * width)
+            f.store(f.load(ty, f.element(source, at, I8), 1), f.element(target, at, I8), 1)
+        width //= 2
 
 
 def load_guarded(chunk: Chunk, site: Site, copy: int, guard: Val, other: Val) -> Val:
@@ -132,6 +147,29 @@ def load_guarded(chunk: Chunk, site: Site, copy: int, guard: Val, other: Val) ->
     with f.loop(0, lanes) as lane, f.when((bits.lshr(lane.index) & 1).ne(0)):
         f.store(f.load(site.ty, site.at(lane.index)), f.element(room, lane.index, site.ty))
     return f.load(ty, room)
+
+
+def load_tile(chunk: Chunk, site: Site, count: Val) -> Site:
+    """A copy of `count` neighbours each of the elements of the lanes, in TILE + 1 places apart, as the same site.
+
+    Lines apart by a power of two, which share their places in the cache, do not so there.
+    """
+    f, ty = chunk.f, site.ty
+    room = f.alloca(ty, chunk.lanes * (TILE + 1))
+    with f.loop(0, f.select(chunk.full, f.constant(chunk.lanes, I64), chunk.remaining)) as lane:
+        source, target = site.at(lane.index), f.element(room, lane.index * (TILE + 1), ty)
+
+        def whole() -> list[Val]:
+            f.store(f.load(ty.of(TILE), source, ty.nbytes), target, ty.nbytes)
+            return []
+
+        def partial() -> list[Val]:
+            with f.loop(0, count) as i:
+                f.store(f.load(ty, f.element(source, i.index, ty)), f.element(target, i.index, ty))
+            return []
+
+        f.either(count.ge(TILE), whole, partial)
+    return Site(site.access, room, f.constant(TILE + 1, I64))
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------
@@ -193,21 +231,22 @@ def _store_first(f: Function, vector: Val, pointer: Val, count: Val, maybe_all: 
 
     A masked store does the same, but takes AMD's processors before the fifth Zen some forty steps.
     """
-    element, left = vector.ty.element, vector
+    element = vector.ty.element
     if maybe_all:
         with f.when(count.ge(vector.ty.lanes)):
             f.store(vector, pointer, element.nbytes)
     width = vector.ty.lanes // 2
     while width:
-        low, high = range(width), range(width, 2 * width)
-        narrow = left
+        low = f.shuffle(vector, None, range(width))
+        before = pointer, vector, width
 
-        def here(narrow: Val = narrow, pointer: Val = pointer, low: range = low, high: range = high) -> list[Val]:
-            f.store(f.shuffle(narrow, None, low), pointer, element.nbytes)
-            return [f.shuffle(narrow, None, high), f.element(pointer, len(low), element)]
+        def rest(before: tuple[Val, Val, int] = before, low: Val = low) -> list[Val]:
+            pointer, vector, width = before
+            f.store(low, pointer, element.nbytes)
+            return [f.shuffle(vector, None, range(width, 2 * width)), f.element(pointer, width, element)]
 
-        def there(narrow: Val = narrow, pointer: Val = pointer, low: range = low) -> list[Val]:
-            return [f.shuffle(narrow, None, low), pointer]
+        def same(low: Val = low, pointer: Val = pointer) -> list[Val]:
+            return [low, pointer]
 
-        left, pointer = f.either((count & width).ne(0), here, there)
+        vector, pointer = f.either((count & width).ne(0), rest, same)
         width //= 2

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from chainrule.backend.llvm.builder import Function, Module
 from chainrule.backend.llvm.nest.form import Access, Apply, Fixed, Form, Index, Item, Load, Pass, Word
-from chainrule.backend.llvm.nest.memory import Chunk, Site, load, load_guarded, store
+from chainrule.backend.llvm.nest.memory import Chunk, Site, load, load_guarded, load_tile, store
 from chainrule.backend.llvm.scalar import (
     combine,
     convert,
@@ -50,6 +51,7 @@ class _Writer:
         self.chunk: Chunk | None = None
         self.scope: list[Access] | None = None  # the accesses of the stage that is being written
         self._words: dict[int, Val] = {}
+        self._tiles: dict[Access, Site] = {}
         accesses = [access for stage in form.passes for access in stage.accesses]
         pointers, words = f.arguments[:2]
         table: dict[int, Val] = {}
@@ -108,8 +110,14 @@ class _Writer:
             remaining = stop - index
             full = remaining.ge(self.step(axis))
             self.chunk = Chunk(f, self.form.lanes, self.form.copies, index, remaining, full)
+            for access in [access for access in before if access.tiled]:
+                count = self.bounds(self.form.rows)[1]
+                tile = load_tile(self.chunk, self.site(access), count)
+                self.pointers[access], self._tiles[access] = tile.pointer, tile
         yield
         self.pointers, self.chunk = before, chunk
+        if axis == self.form.vector:
+            self._tiles.clear()
 
     # --- stages -------------------------------------------------------------------------------------------------------
 
@@ -212,6 +220,8 @@ class _Writer:
 
     def site(self, access: Access) -> Site:
         """Where an access is at this place."""
+        if access in self._tiles:
+            return replace(self._tiles[access], pointer=self.pointers[access])
         word = access.steps[self.form.vector] if self.form.vector is not None else -1
         return Site(access, self.pointers[access], self._words[word] if word >= 0 else None)
 
