@@ -36,11 +36,21 @@ def wide(f: Function, x: Val, dtype: DType) -> Val:
     return changed(f, x, dtype, np.dtype(np.int64))
 
 
-def less(x: Val, y: Val, dtype: DType) -> Val:
-    """Whether x is before y in NumPy's order: NaN comes last."""
-    if dtype.kind == "f":
-        return x.code.compare("ugt", y, x) & x.eq(x)
-    return x.lt(y) if dtype.kind == "i" else x.ult(y)
+def order_key(f: Function, bits: Val, dtype: DType, reverse: bool = False) -> Val:
+    """A signed integer of an element's width that is ordered as NumPy orders the elements, NaN behind all others.
+
+    `bits` are the element's, read as an integer. Zeros of both signs have one key, and so have all NaNs. `reverse`
+    orders from the largest to the smallest; NaN stays behind. Integers can be compared without a branch.
+    """
+    largest = (1 << 8 * dtype.itemsize - 1) - 1
+    if dtype.kind != "f":
+        signed = bits ^ (largest + 1) if dtype.kind == "u" else bits
+        return ~signed if reverse else signed
+    infinity = {4: 0x7F800000, 8: 0x7FF0000000000000}[dtype.itemsize]
+    magnitude, sign = bits & largest, bits >> (8 * dtype.itemsize - 1)
+    folded = magnitude ^ sign
+    key = sign - folded if reverse else folded - sign
+    return f.select(magnitude.gt(infinity), f.constant(largest, key.ty), key)
 
 
 def copy_run(f: Function, target: Val, source: Val, length: Val, width: int) -> None:

@@ -1,4 +1,4 @@
-"""`Merger`: stable merges of sorted runs, and the sorting of eight elements, of keys alone or with their places."""
+"""`Merger`: stable merges of sorted runs, and the sorting of eight elements, alone or with what goes with them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from chainrule.backend.llvm.builder import Function, Module
-from chainrule.backend.llvm.scalar.convert import memory_type
-from chainrule.backend.llvm.special.elements import RAW, copy_run, less
+from chainrule.backend.llvm.special.elements import RAW, copy_run
 from chainrule.backend.llvm.special.walk import smaller
-from chainrule.backend.llvm.values import I1, I64, PTR, Ty, Val
-from chainrule.schedule.plan import DType
+from chainrule.backend.llvm.values import I1, I8, I32, I64, PTR, Ty, Val
 
 EIGHT: Final = 8
 """Elements of a run that is sorted by counting."""
@@ -19,7 +17,7 @@ EIGHT: Final = 8
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """Keys side by side and, where places go with them, those too: a pointer and a type of element for each."""
+    """Keys side by side and, where something goes with them, that too: a pointer and a type of element for each."""
 
     f: Function
     pointers: list[Val]
@@ -30,9 +28,13 @@ class Run:
         moved = [self.f.element(p, index, ty) for p, ty in zip(self.pointers, self.types, strict=True)]
         return Run(self.f, moved, self.types)
 
-    def key(self, dtype: DType, lanes: int = 0) -> Val:
-        """The first key, or the first keys."""
-        return self.f.load(memory_type(dtype).of(lanes), self.pointers[0])
+    def first(self, lanes: int = 0) -> list[Val]:
+        """The first element, or the first elements: keys, and what goes with them."""
+        return [self.f.load(ty.of(lanes), p) for p, ty in zip(self.pointers, self.types, strict=True)]
+
+    def key(self) -> Val:
+        """The first key."""
+        return self.f.load(self.types[0], self.pointers[0])
 
     def put(self, source: Run, length: Val) -> None:
         """Copies elements of another run to this one."""
@@ -47,15 +49,19 @@ class Run:
 
 @dataclass(frozen=True)
 class Merger:
-    """What sorts elements of a dtype, with their places (`places`) or without."""
+    """What sorts integers (int32, int64 or uint8), and what goes with each: `carried` bytes, or none.
 
-    dtype: DType
-    places: bool
+    A comparison of integers becomes no branch; one of floats that minds NaN does, and half of those are mispredicted.
+    """
+
+    dtype: str
+    carried: int
 
     @property
     def types(self) -> list[Ty]:
-        """The types of what is moved: bits, and places."""
-        return [RAW[self.dtype.itemsize], I64] if self.places else [RAW[self.dtype.itemsize]]
+        """The types of what is moved."""
+        key = {"uint8": I8, "int32": I32, "int64": I64}[self.dtype]
+        return [key, RAW[self.carried]] if self.carried else [key]
 
     def run(self, f: Function, pointers: Sequence[Val]) -> Run:
         """A run in memory."""
@@ -63,7 +69,7 @@ class Merger:
 
     def less(self, x: Val, y: Val) -> Val:
         """Whether x comes before y."""
-        return less(x, y, self.dtype)
+        return x.ult(y) if self.dtype == "uint8" else x.lt(y)
 
     # --- functions of a module ----------------------------------------------------------------------------------------
 
@@ -87,7 +93,7 @@ class Merger:
                 i, j = loop.carried
                 f.leave(loop, i.ge(lefts) | j.ge(rights))
                 x, y = left.at(i), right.at(j)
-                later = self.less(y.key(self.dtype), x.key(self.dtype))
+                later = self.less(y.key(), x.key())
                 target.at(i + j).put_first(later, y, x)
                 step = later.cast("zext", I64)
                 loop.next = [i + 1 - step, j + step]
@@ -111,11 +117,11 @@ class Merger:
             with f.loop(0, width, carried=[f.constant(0, I64), width, width - 1, last]) as loop:
                 i, j, p, q = loop.carried
                 x, y = source.at(i), source.at(j)
-                later = self.less(y.key(self.dtype), x.key(self.dtype))
+                later = self.less(y.key(), x.key())
                 target.at(loop.index).put_first(later, y, x)
                 step = later.cast("zext", I64)
                 x, y = source.at(p), source.at(q)
-                earlier = self.less(y.key(self.dtype), x.key(self.dtype))
+                earlier = self.less(y.key(), x.key())
                 target.at(last - loop.index).put_first(earlier, x, y)
                 back = earlier.cast("zext", I64)
                 loop.next = [i + 1 - step, j + step, p - back, q - 1 + back]
@@ -123,35 +129,37 @@ class Merger:
 
     # --- inside a kernel ----------------------------------------------------------------------------------------------
 
-    def sort_eight(self, f: Function, run: Run, place: Val) -> None:
-        """Sorts eight elements: each goes to the number of those before it, and equal ones stay in order."""
-        keys = run.key(self.dtype, EIGHT)
-        bits = f.load(self.types[0].of(EIGHT), run.pointers[0])
-        ranks = f.constant(0, I64.of(EIGHT))
+    def sort_eight(self, f: Function, run: Run, carried: Val | None) -> None:
+        """Sorts eight elements: each goes to the number of those before it, and equal ones stay in order.
+
+        `carried` is what goes with them where that is not in memory yet.
+        """
+        elements = run.first(EIGHT) if carried is None else [f.load(self.types[0].of(EIGHT), run.pointers[0]), carried]
+        keys = elements[0]
+        ranks = f.constant(0, keys.ty)
         for other in range(EIGHT):
             key = f.splat(f.extract(keys, other), EIGHT)
             behind = Val(f, f"<{', '.join(f'i1 {str(lane > other).lower()}' for lane in range(EIGHT))}>", I1.of(EIGHT))
             before = f.select(behind, ~self.less(keys, key), self.less(key, keys))
-            ranks = ranks + before.cast("zext", I64)
+            ranks = ranks + before.cast("zext", keys.ty)
         for lane in range(EIGHT):
-            target = run.at(f.extract(ranks, lane))
-            f.store(f.extract(bits, lane), target.pointers[0])
-            if self.places:
-                f.store(place + lane, target.pointers[1])
+            rank = f.extract(ranks, lane)
+            target = run.at(rank.cast("zext", I64))
+            for x, pointer in zip(elements, target.pointers, strict=True):
+                f.store(f.extract(x, lane), pointer)
 
     def insert(self, f: Function, run: Run, first: Val, last: Val) -> None:
         """Sorts a few elements, each put among those before it."""
         with f.loop(first + 1, last) as loop:
             moved = run.at(loop.index)
-            key = moved.key(self.dtype)
-            kept = [f.load(ty, pointer) for ty, pointer in zip(self.types, moved.pointers, strict=True)]
+            kept = moved.first()
             with f.endless([loop.index]) as down:
                 (place,) = down.carried
                 f.leave(down, place.le(first))
                 before, here = run.at(place - 1), run.at(place)
-                f.leave(down, ~self.less(key, before.key(self.dtype)))
-                for ty, old, new in zip(self.types, before.pointers, here.pointers, strict=True):
-                    f.store(f.load(ty, old), new)
+                f.leave(down, ~self.less(kept[0], before.key()))
+                for x, pointer in zip(before.first(), here.pointers, strict=True):
+                    f.store(x, pointer)
                 down.next = [place - 1]
             for x, pointer in zip(kept, run.at(down.results[0]).pointers, strict=True):
                 f.store(x, pointer)
@@ -164,7 +172,7 @@ class Merger:
             low, high = loop.carried
             f.leave(loop, low.ge(high))
             middle = (low + high).lshr(1)
-            y = right.at(taken - 1 - middle).key(self.dtype)
-            more = ~self.less(y, left.at(middle).key(self.dtype))
+            y = right.at(taken - 1 - middle).key()
+            more = ~self.less(y, left.at(middle).key())
             loop.next = [f.select(more, middle + 1, low), f.select(more, high, middle)]
         return loop.results[0]

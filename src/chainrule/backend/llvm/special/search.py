@@ -10,7 +10,7 @@ import numpy as np
 from chainrule.backend.llvm.builder import Function, Module
 from chainrule.backend.llvm.kernel import Kernel
 from chainrule.backend.llvm.scalar.convert import memory_type
-from chainrule.backend.llvm.special.elements import changed, less
+from chainrule.backend.llvm.special.elements import RAW, changed, order_key
 from chainrule.backend.llvm.special.layout import Record, merged, split
 from chainrule.backend.llvm.special.walk import kernel, walk
 from chainrule.backend.llvm.values import I64, Val
@@ -30,8 +30,6 @@ class Search:
 
     def write(self, module: Module, name: str) -> None:
         """Writes the function `name`."""
-        dtype = np.dtype(self.sought)
-        ty, common = memory_type(dtype), np.promote_types(self.sorted, self.sought)
         with kernel(module, name) as frame:
             f = frame.f
             x, y, out = frame.pointer(), frame.pointer(), frame.pointer()
@@ -39,20 +37,24 @@ class Search:
             first, last = frame.share(frame.word(), frame.word())
             extents, steps = frame.words(self.axes), frame.words(self.axes)
             with walk(f, extents, [steps], first, last) as run, f.loop(0, run.length) as loop:
-                sought = f.load(ty, f.element(y, run.offsets[0] + loop.index * steps[-1], ty))
-                found = self._find(f, x, changed(f, sought, dtype, common), n, step)
-                f.store(found, f.element(out, run.position + loop.index, I64))
+                sought = self._key(f, y, run.offsets[0] + loop.index * steps[-1], self.sought)
+                f.store(self._find(f, x, sought, n, step), f.element(out, run.position + loop.index, I64))
+
+    def _key(self, f: Function, pointer: Val, index: Val, name: str) -> Val:
+        """What an element is compared by."""
+        dtype, common = np.dtype(name), np.promote_types(self.sorted, self.sought)
+        ty = memory_type(dtype)
+        x = changed(f, f.load(ty, f.element(pointer, index, ty)), dtype, common)
+        return order_key(f, x.bits_as(RAW[common.itemsize]), common)
 
     def _find(self, f: Function, x: Val, sought: Val, n: Val, step: Val) -> Val:
         """The number of elements before: the answer is from `low` to `low + left`, and is halved without a branch."""
-        dtype = np.dtype(self.sorted)
-        ty, common = memory_type(dtype), np.promote_types(self.sorted, self.sought)
         with f.endless([f.constant(0, I64), n]) as loop:
             low, left = loop.carried
             f.leave(loop, left.le(0))
             half = left.lshr(1)
-            middle = changed(f, f.load(ty, f.element(x, (low + half) * step, ty)), dtype, common)
-            before = ~less(sought, middle, common) if self.right else less(middle, sought, common)
+            middle = self._key(f, x, (low + half) * step, self.sorted)
+            before = middle.le(sought) if self.right else middle.lt(sought)
             loop.next = [f.select(before, low + half + 1, low), f.select(before, left - half - 1, half)]
         return loop.results[0]
 

@@ -17,11 +17,12 @@ import numpy as np
 from chainrule.backend.llvm.builder import Function, Module
 from chainrule.backend.llvm.kernel import Kernel
 from chainrule.backend.llvm.special.copy import copy_kernel
+from chainrule.backend.llvm.special.elements import RAW, each, lanes, order_key
 from chainrule.backend.llvm.special.layout import PART, Record, dense, split, without
 from chainrule.backend.llvm.special.merging import EIGHT, Merger, Run
 from chainrule.backend.llvm.special.walk import kernel, smaller
 from chainrule.backend.llvm.values import I64, Val
-from chainrule.schedule.plan import Axes, Buffer, Place, Special
+from chainrule.schedule.plan import Axes, Buffer, DType, Place, Special
 from chainrule.types import Shape
 
 _CHUNK: Final = 16384
@@ -30,14 +31,15 @@ _CHUNK: Final = 16384
 
 @dataclass(frozen=True)
 class Chunks:
-    """Sorts chunks of rows where they are; places are counted from the beginning of a row."""
+    """Sorts chunks of rows where they are; `places`, counted from the beginning of a row, are what goes with keys."""
 
     dtype: str
+    carried: int
     places: bool
 
     def write(self, module: Module, name: str) -> None:
         """Writes the function `name`."""
-        merger = Merger(np.dtype(self.dtype), self.places)
+        merger = Merger(self.dtype, self.carried)
         merger.write_merge(module, name)
         merger.write_merge_equal(module, name)
         with kernel(module, name) as frame:
@@ -57,7 +59,8 @@ class Chunks:
     def _eights(self, f: Function, merger: Merger, run: Run, length: Val, place: Val) -> None:
         whole = length - length.urem(EIGHT)
         with f.loop(0, whole, EIGHT) as loop:
-            merger.sort_eight(f, run.at(loop.index), place + loop.index)
+            places = f.iota(I64.of(EIGHT)) + (place + loop.index) if self.places else None
+            merger.sort_eight(f, run.at(loop.index), places)
         if self.places:
             with f.loop(whole, length) as loop:
                 f.store(place + loop.index, run.at(loop.index).pointers[1])
@@ -90,11 +93,11 @@ class Merge:
     """Merges neighbouring runs of rows from one memory to another, a chunk of the result at a time."""
 
     dtype: str
-    places: bool
+    carried: int
 
     def write(self, module: Module, name: str) -> None:
         """Writes the function `name`."""
-        merger = Merger(np.dtype(self.dtype), self.places)
+        merger = Merger(self.dtype, self.carried)
         merger.write_merge(module, name)
         with kernel(module, name) as frame:
             f = frame.f
@@ -116,6 +119,29 @@ class Merge:
                 merger.merge(f, name, target.at(row + place), left.at(i), right.at(first - i), lengths)
 
 
+@dataclass(frozen=True)
+class Keys:
+    """Computes integers that are ordered as floats are."""
+
+    dtype: str
+
+    def write(self, module: Module, name: str) -> None:
+        """Writes the function `name`."""
+        dtype = np.dtype(self.dtype)
+        ty = RAW[dtype.itemsize]
+        with kernel(module, name) as frame:
+            f = frame.f
+            x, keys = frame.pointer(), frame.pointer()
+            first, last = frame.share(frame.word(), frame.word())
+            x, keys = f.element(x, first, ty), f.element(keys, first, ty)
+
+            def write(index: Val, count: int) -> None:
+                key = order_key(f, f.load(ty.of(count), f.element(x, index, ty)), dtype)
+                f.store(key, f.element(keys, index, ty))
+
+            each(f, last - first, lanes(dtype), write)
+
+
 def sort_kernels(step: Special, allocate: Callable[[int], Buffer]) -> list[Kernel]:
     """The kernels of a sort or argsort: a copy in which rows lie side by side, the sorting, and a copy back."""
     (x,), (out,) = step.operands, step.results
@@ -125,21 +151,25 @@ def sort_kernels(step: Special, allocate: Callable[[int], Buffer]) -> list[Kerne
         return []
     strides = _in_rows(shape, axis)
 
-    def room(dtype: np.dtype[np.generic]) -> Place:
+    def room(dtype: DType) -> Place:
         return Place(allocate(count * dtype.itemsize), dtype, strides)
 
     last = axis == len(shape) - 1
     result = out if last else room(out.dtype)
-    places = step.node.op.name == "argsort"
+    places, floats = step.node.op.name == "argsort", x.dtype.kind == "f"
     passes = math.ceil(math.log2(split(shape[axis], _CHUNK)))
-    data = [(result, room(out.dtype) if passes else result)]
-    if places:
+    data = [[result, room(out.dtype) if passes else result]]
+    if places or floats:
         keys = room(x.dtype)
-        data.insert(0, (keys, room(x.dtype) if passes else keys))
+        data.insert(0, [keys, room(x.dtype) if passes else keys])
     if passes % 2:
-        data = [(there, here) for here, there in data]  # what is merged an odd number of times begins in the other one
-    kernels = [copy_kernel(x, data[0][0], shape)]
-    kernels += _sorted(data, str(x.dtype.name), places, (count // shape[axis], shape[axis], passes))
+        data = [pair[::-1] for pair in data]  # what is merged an odd number of times begins in the other memory
+    copied = data[0 if places else -1][0]
+    kernels = [copy_kernel(x, copied, shape)]
+    if floats:
+        kernels.append(_keys(copied, data[0][0], count))
+    dtype = {1: "uint8", 4: "int32", 8: "int64"}[x.dtype.itemsize]
+    kernels += _sorted(data, dtype, places, (count // shape[axis], shape[axis], passes))
     return kernels if last else [*kernels, copy_kernel(result, out, shape)]
 
 
@@ -149,11 +179,18 @@ def _in_rows(shape: Shape, axis: int) -> Axes:
     return tuple(1 if at == axis else next(rest) for at in range(len(shape)))
 
 
-def _sorted(data: list[tuple[Place, Place]], dtype: str, places: bool, extents: tuple[int, int, int]) -> list[Kernel]:
-    """The sorting of chunks and the merges; `data` are the keys, and the places, each with memory to merge to."""
+def _keys(x: Place, keys: Place, count: int) -> Kernel:
+    record = Record()
+    record.point(x, keys)
+    record.count(PART, count)
+    return record.kernel(Keys(str(x.dtype.name)), split(count, PART), "keys", 2 * count * x.dtype.itemsize)
+
+
+def _sorted(data: list[list[Place]], dtype: str, places: bool, extents: tuple[int, int, int]) -> list[Kernel]:
+    """The sorting of chunks and the merges; `data` are keys and what goes with them, with memory to merge to."""
     rows, n, passes = extents
     here, there = [pair[0] for pair in data], [pair[1] for pair in data]
-    size = sum(place.dtype.itemsize for place in here)
+    carried = here[1].dtype.itemsize if len(here) > 1 else 0
     name = "argsort" if places else "sort"
     record = Record()
     record.point(*here)
@@ -161,13 +198,13 @@ def _sorted(data: list[tuple[Place, Place]], dtype: str, places: bool, extents: 
     chunks = split(n, chunk)
     together = max(1, PART // chunk)
     record.count(together, rows * chunks, n, chunk, chunks)
-    nbytes = 2 * rows * n * size
+    nbytes = 2 * rows * n * sum(place.dtype.itemsize for place in here)
     parts = split(rows * chunks, together)
-    found = [record.kernel(Chunks(dtype, places), parts, name, nbytes, 8 * chunk * len(here))]
+    found = [record.kernel(Chunks(dtype, carried, places), parts, name, nbytes, 8 * chunk * len(here))]
     for number in range(passes):
         record = Record()
         record.point(*here, *there)
         record.count(n, chunk, chunks, chunk << number)
-        found.append(record.kernel(Merge(dtype, places), rows * chunks, f"{name}, merging", nbytes))
+        found.append(record.kernel(Merge(dtype, carried), rows * chunks, f"{name}, merging", nbytes))
         here, there = there, here
     return found

@@ -51,10 +51,12 @@ class _Strip:
         f, side = self.f, {8: 4}.get(self.ty.nbytes, 8)
         block = max(side, _LINE // self.ty.nbytes)
         tiled_down = down - down.urem(side)
-        tiled_along = along - along.urem(block)
-        with f.loop(0, tiled_along, block) as over, f.loop(0, tiled_down, side) as loop:
+        lines, tiled_along = along - along.urem(block), along - along.urem(side)
+        with f.loop(0, lines, block) as over, f.loop(0, tiled_down, side) as loop:
             for start in range(0, block, side):
                 self._tile(side, over.index + start, loop.index, step, target_step)
+        with f.loop(lines, tiled_along, side) as over, f.loop(0, tiled_down, side) as loop:
+            self._tile(side, over.index, loop.index, step, target_step)
         self._rest(tiled_along, along, f.constant(0, down.ty), down, step, target_step)
         self._rest(f.constant(0, down.ty), tiled_along, tiled_down, down, step, target_step)
 
