@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from chainrule.api.call import Call
 from chainrule.api.written import Path
 from chainrule.backend.overlap import unusable
@@ -42,7 +40,7 @@ def pair_up(call: Call, numbers: Sequence[int], result: Result, outputs: Sequenc
     inputs = {place: number for number, place in enumerate(call.form.places)}
     arguments = list(_arguments(call.form.structure, numbers))
     leaves = [leaf for _, first, structure in arguments for leaf in range(first, first + structure.size)]
-    free = {leaf: inputs[leaf] for leaf in leaves if leaf in inputs and _is_array(call.arrays[inputs[leaf]])}
+    free = {leaf: inputs[leaf] for leaf in leaves if leaf in inputs and not call.types[inputs[leaf]].weak}
     over: dict[int, int] = {}
     for place, part in _parts(result.structure):
         for _, first, structure in arguments:
@@ -99,10 +97,6 @@ def check_donated(inputs: Sequence[Any], over: Mapping[int, int]) -> None:
         expected, hint = "a donated array that nothing else uses", "passing a copy, or not donating it"
         got = f"one of type {type_of(inputs[number])} that is passed twice"
     raise OwnershipError(message(expected, got, user_location(), hint))
-
-
-def _is_array(x: Any) -> bool:
-    return isinstance(x, np.ndarray)
 
 
 def _is_like(a: Structure, b: Structure) -> bool:

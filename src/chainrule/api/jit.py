@@ -10,19 +10,20 @@ from typing import Any, Generic, ParamSpec, TypeVar, overload
 import numpy as np
 
 from chainrule.api.arguments import check_function, donated_numbers, parameter_names, static_names, thread_count
-from chainrule.api.bound import Bound, fixed_inputs
+from chainrule.api.bound import Bound
 from chainrule.api.call import STATIC, Call, check_results, take_apart
 from chainrule.api.captures import find_captures
 from chainrule.api.donation import Result, check_donated, kept_objects, pair_up
 from chainrule.api.effects import check_stored, without_effects
 from chainrule.api.guard import Guard
+from chainrule.api.layout import fixed_inputs, run_on_copies
 from chainrule.api.places import Captures
 from chainrule.api.precision import warn_of_float64
 from chainrule.api.stagings import Stagings
 from chainrule.api.written import Build, Take, write_build, write_take
 from chainrule.backend.base import Donations, Executable, Memory, Misfit
 from chainrule.backend.choose import backend
-from chainrule.errors import BackendError, DTypeError, message
+from chainrule.errors import DTypeError, message
 from chainrule.ir.evaluate import evaluate
 from chainrule.ir.graph import Graph
 from chainrule.ir.op import Traced
@@ -185,8 +186,7 @@ class Jitted(Generic[P, R]):
         try:
             outs = route.executable(inputs)
         except Misfit:
-            got = f"{type(route.executable).__name__} that refuses them"
-            raise BackendError(message("a backend that takes inputs of the graph's types", got)) from None
+            outs = run_on_copies(route.executable, inputs, special.graph.inputs, special.over)
         if not any(isinstance(x, Traced) for x in special.captured):
             self._put_first(route)
         return route.build(outs, args)
@@ -215,13 +215,13 @@ class Jitted(Generic[P, R]):
         if special is not None and special.still_fits():
             return special
         self._routes = tuple([route for route in self._routes if route.special is not special])
-        special = self._stage(call)
+        special = self._stage(call, changed=special is not None)
         if not any(isinstance(x, Traced) for x in special.captured):
             self._cache[key] = special
         return special
 
-    def _stage(self, call: Call) -> Specialised:
-        self._stagings.add(call)
+    def _stage(self, call: Call, changed: bool) -> Specialised:
+        self._stagings.add(call, changed)
         before = find_captures(self._function)
         outcome: dict[str, Any] = {}
 

@@ -21,14 +21,14 @@ class Stagings:
         self.count = 0
         self._name = name
         self._types: dict[Form, dict[tuple[Type, ...], None]] = {}
-        self._again = 0  # how often for a combination that had been staged before
+        self._again = 0  # how often since something outside had changed
         self._warned = False
 
-    def add(self, call: Call) -> None:
-        """Counts one; warns, once, where it is the fifth for different shapes or the eighth for different values."""
+    def add(self, call: Call, changed: bool) -> None:
+        """Counts one; `changed`: something outside had. Where that is becoming a habit a RecompileWarning says so, once."""
         self.count += 1
         types = self._types.setdefault(call.form, {})
-        self._again += call.types in types
+        self._again += changed
         types[call.types] = None
         if self._warned:
             return
@@ -47,12 +47,14 @@ class Stagings:
 
     def _warn(self, expected: str, got: str, hint: str) -> None:
         self._warned = True
-        warnings.warn(message(expected, got, user_location(), hint), RecompileWarning, stacklevel=2)
+        where = user_location()
+        file, line = (where.file, where.line) if where else (__file__, 0)
+        warnings.warn_explicit(message(expected, got, where, hint), RecompileWarning, file, line)
 
 
 def _differences(form: Form, calls: list[tuple[Type, ...]]) -> str:
     """The first argument whose types were not always the same, with these, and how many more there are."""
     columns = [list(dict.fromkeys(types)) for types in zip(*calls, strict=True)]
     varying = [number for number, types in enumerate(columns) if len(types) > 1]
-    more = f", and {len(varying) - 1} more arguments that vary" if len(varying) > 1 else ""
+    more = f", and {len(varying) - 1} more" if len(varying) > 1 else ""
     return f"`{form.name(varying[0])}` as {', '.join(map(str, columns[varying[0]]))}{more}"

@@ -50,10 +50,12 @@ class Executable(Protocol):
     def __call__(self, inputs: tuple[Any, ...]) -> Sequence[Any]:
         """The outputs, in the graph's order.
 
-        An input is an array of the graph's shape and dtype, with any strides, alignment and byte order, or a number:
-        a Python one where the graph's type is weak, a NumPy scalar where it has no axes. Other inputs, a traced array
-        among them, raise a Misfit, and so does a donated one that is no array, that is read-only, or whose memory
-        overlaps (by its bounds, as `np.may_share_memory` has it) with that of another input.
+        An input is an array of the graph's shape and dtype; where its type is weak, a Python number, and of its very
+        class (a NumPy scalar is none). All that is C-contiguous, aligned, in this machine's byte order and no subclass
+        has to be taken. Other layouts (memory-mapped arrays and NumPy scalars, for an input without axes, among them)
+        may be taken; refused with a Misfit, the caller gives copies. Inputs of other types, such as a traced array,
+        raise a Misfit, and so does a donated one that is no array, that is read-only, or whose memory overlaps (by its
+        bounds, as `np.may_share_memory` has it) with that of another input.
 
         An output that is donated to is that input, overwritten. Every other one is the caller's: a new array that is
         contiguous, writable and shares no memory with anything; a NumPy scalar where it has no axes; a Python number
