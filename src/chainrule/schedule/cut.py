@@ -4,75 +4,85 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from chainrule.ops.arithmetic import add, multiply
+from chainrule.schedule.partial import combined, partial_places
 from chainrule.schedule.plan import (
     COLUMN_CHUNK,
-    LANES,
+    CONTRACT_STRIP,
     ROW_CHUNK,
     Compute,
+    Contraction,
     Expression,
-    Fold,
+    Loop,
     Nest,
     Number,
     Place,
     Position,
     Read,
     Stage,
+    Step,
     Store,
 )
 from chainrule.schedule.views import arena
 from chainrule.types import INT64
 
 
-def cut(nest: Nest) -> list[Nest]:
+def cut(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """The steps with long reductions, in loops too, as short ones."""
+    return tuple([part for step in steps for part in _parts(step)])
+
+
+def _parts(step: Step) -> Sequence[Step]:
+    match step:
+        case Loop():
+            return [replace(step, steps=cut(step.steps))]
+        case Nest(long=True):
+            return _cut(step)
+        case Contraction(epilogue=Stage()) if math.prod(step.inner) > CONTRACT_STRIP:
+            return _apart(step)
+        case _:
+            return [step]
+
+
+def _apart(step: Contraction) -> list[Step]:
+    """A contraction that is summed in strips, and behind it what is made of its elements."""
+    assert step.epilogue is not None
+    shape = (*step.batch, *step.rows, *step.columns)
+    total = arena(shape, step.nodes[0].types[0].dtype)
+    stage = replace(step.epilogue, values=((0, Read(total)), *step.epilogue.values))
+    after = Nest(shape[:-1], shape[-1:], (stage,), "columns", None, step.nodes[1:])
+    if not shape:
+        after = Nest((), (1,), (_over_one(stage),), "columns", None, step.nodes[1:])
+    return [replace(step, epilogue=None, out=total, nodes=step.nodes[:1]), after]
+
+
+def _over_one(stage: Stage) -> Stage:
+    """A stage over no axes as one over an axis of length 1."""
+    values = tuple([(n, Read(replace(x.place, strides=(0,))) if isinstance(x, Read) else x) for n, x in stage.values])
+    stores = tuple([Store(store.value, replace(store.place, strides=(0,))) for store in stage.stores])
+    return Stage(True, values, (), stores)
+
+
+def _cut(nest: Nest) -> list[Nest]:
     """A nest of one pass, its reductions cut into parts that a second nest reduces."""
-    nest = merge_columns(nest)
-    inner = math.prod(nest.columns[1:])
+    nest = replace(merge_columns(nest), long=False)
     limit = COLUMN_CHUNK if nest.along == "columns" else ROW_CHUNK
-    chunk = max(1, limit // max(1, inner))
-    total = nest.columns[0]
-    count = -(-total // chunk)
+    chunk = max(1, limit // max(1, math.prod(nest.columns[1:])))
+    count = -(-nest.columns[0] // chunk)
     if count <= 1:
         return [nest]
-    first = nest.stages[0]
-    results = {store.value: store.place for stage in nest.stages if not stage.columns for store in stage.stores}
-    partial: dict[int, Place] = {
-        fold.result: arena((count, *nest.rows), fold.dtype) for fold in first.folds if fold.result in results
-    }
-    axis = len(nest.rows)
-    parts = Stage(False, (), (), tuple([Store(value, place) for value, place in partial.items()]))
-    once = Stage(
-        True,
-        tuple([(number, _cut_expression(expression, axis, chunk)) for number, expression in first.values]),
-        first.folds,
-        tuple([Store(store.value, _cut_place(store.place, axis, chunk)) for store in first.stores]),
-    )
-    once = _with_positions(once, axis, chunk)
-    head = Nest((count, *nest.rows), (chunk, *nest.columns[1:]), (once, parts), nest.along, total, nest.nodes)
-    tails = [
-        tail
-        for fold in first.folds
-        if fold.result in results
-        for tail in _combined(partial[fold.result], results[fold.result], (count, *nest.rows), fold, nest)
-    ]
-    return [head, *tails]
-
-
-def _combined(partial: Place, target: Place, shape: Sequence[int], fold: Fold, nest: Nest) -> list[Nest]:
-    """The reduction of partial results along their first axis."""
-    count, rows = shape[0], tuple(shape[1:])
-    wide = math.prod(rows) >= LANES[4] and bool(rows)
-    strides = (*partial.strides[1:], partial.strides[0])
-    read = Stage(
-        True,
-        ((0, Read(Place(partial.buffer, partial.dtype, strides, partial.offset))),),
-        (Fold(0, fold.combine, fold.dtype, 1),),
-    )
-    write = Stage(False, (), (), (Store(1, target),))
-    found = Nest(rows, (count,), (read, write), "rows" if wide else "columns", None, nest.nodes)
-    return cut(found) if count > (ROW_CHUNK if wide else COLUMN_CHUNK) else [found]
+    first, axis = nest.stages[0], len(nest.rows)
+    partial = partial_places(nest, count)
+    values = tuple([(number, _cut_expression(expression, axis, chunk)) for number, expression in first.values])
+    stores = tuple([Store(store.value, _cut_place(store.place, axis, chunk)) for store in first.stores])
+    once = _with_positions(Stage(True, values, first.folds, stores), axis, chunk)
+    parts = Stage(False, (), (), tuple([Store(fold.result, partial[nest, fold.result]) for fold in first.folds]))
+    columns = (chunk, *nest.columns[1:])
+    head = Nest((count, *nest.rows), columns, (once, parts), nest.along, nest.columns[0], nest.nodes)
+    return [head, combined(nest, count, partial)]
 
 
 def _cut_place(place: Place, axis: int, chunk: int) -> Place:

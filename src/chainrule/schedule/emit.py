@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from chainrule.ops.arithmetic import cast
-from chainrule.schedule.cut import cut
 from chainrule.schedule.group import EXPENSIVE, Group, Member
 from chainrule.schedule.plan import (
     Compute,
@@ -279,7 +278,7 @@ def keep_expensive(group: Group) -> None:
 
 
 def nests(group: Group) -> list[Nest]:
-    """The loops of a group: one nest, or several where a long reduction is cut."""
+    """The loops of a group; none where nothing of it is stored."""
     if not group.stores:
         return []
     keep_expensive(group)
@@ -287,5 +286,4 @@ def nests(group: Group) -> list[Nest]:
     writer = Writer(group, frame)
     nodes = tuple([member.node for member in group.members if member.node is not None])
     rows, columns = frame.lengths(frame.rows), frame.lengths(frame.columns)
-    nest = Nest(rows, columns or (1,), writer.stages(), frame.along, None, nodes)
-    return cut(nest) if group.cut else [nest]
+    return [Nest(rows, columns or (1,), writer.stages(), frame.along, None, nodes, group.cut)]

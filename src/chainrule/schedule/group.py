@@ -134,10 +134,8 @@ class Group:
 
     def _row_fits(self, operands: Sequence[View], axes: Sequence[int | None]) -> bool:
         rows = [view for view in operands if self.owns(view.base)]
-        return (
-            not self.cut
-            and all(view.base.member.level == "row" for view in rows)
-            and all(self._outside(view) or self._aligned(view, axes) for view in operands)
+        return all(view.base.member.level == "row" for view in rows) and all(
+            self._outside(view) or self._aligned(view, axes) for view in operands
         )
 
     def _aligned(self, view: View, axes: Sequence[int | None]) -> bool:
@@ -145,8 +143,8 @@ class Group:
         member: Member | None = view.base.member
         if member is None or member.group is not self or any(view.starts):
             return False
-        if self.cut and member.level == "row":
-            return False
+        if self.cut and member.level == "row" and len(axes) == len(self.domain) and None not in axes:
+            return False  # a second pass, which there is none of
         missing = len(axes) - len(view.shape)
         seen = set[int]()
         for j, dim in enumerate(view.dims):
@@ -181,8 +179,6 @@ class Group:
         if self.owns(operand.base) and operand.base.member.level == "row":
             return False
         cut = is_long(self.domain, axes)
-        if cut and any(member.level == "row" and not member.folds for member in self.members):
-            return False
         self.cut = self.cut or cut
         self.reduced = axes
         return self._add(node, base, "row", (operand,), self.kept)

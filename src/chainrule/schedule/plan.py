@@ -165,6 +165,7 @@ class Nest:
     along: Literal["rows", "columns"]
     clip: int | None = None
     nodes: tuple[Node, ...] = ()
+    long: bool = False  # still to be cut: it is one pass
 
 
 # --- contractions -----------------------------------------------------------------------------------------------------
@@ -218,13 +219,18 @@ class Slot:
 
 @dataclass(frozen=True, eq=False)
 class Loop:
-    """Steps run `length` times, the slots moving on each time (from the end where `reverse`)."""
+    """Steps run `length` times, the slots moving on each time (from the end where `reverse`).
+
+    The iterations of a `parallel` one know nothing of each other: each is run by one worker, for which what no step
+    outside of the loop uses is memory of its own.
+    """
 
     length: int
     reverse: bool
     slots: tuple[Slot, ...]
     steps: tuple[Step, ...]
     node: Node | None = None
+    parallel: bool = False
 
 
 Step: TypeAlias = Nest | Contraction | Special | Loop

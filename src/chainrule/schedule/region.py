@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -16,7 +15,7 @@ from chainrule.schedule.expand import expand
 from chainrule.schedule.fuse import Fuser
 from chainrule.schedule.group import FOLDS, Group, Member
 from chainrule.schedule.items import Call, Copy, Items, Pairs, Product, Repeat, Target
-from chainrule.schedule.plan import CONTRACT_STRIP, Buffer, Place, Slot
+from chainrule.schedule.plan import Buffer, Place, Slot
 from chainrule.schedule.settle import settle
 from chainrule.schedule.views import Base, View, arena, is_move, moved, reshaped, whole
 from chainrule.types import Shape
@@ -101,9 +100,7 @@ class Region:
             left, right, contract, batch = right, left, contract[::-1], batch[::-1]
             order = tuple([exchanged.index(axis) for axis in axes])
             shape = tuple([shape[axis] for axis in exchanged])
-        inner = math.prod(left.shape[axis] for axis in contract[0])
-        closed = dtype.kind != "f" or not 0 < inner <= CONTRACT_STRIP
-        group = Group(shape, self.items.position(), contraction=node, closed=closed)
+        group = Group(shape, self.items.position(), contraction=node, closed=dtype.kind != "f")
         base = Base(shape, dtype, position=self.items.position())
         self.items.add(Product(node, left, right, contract, batch, group))
         base.member = Member(None, base, group, "column", (), tuple(range(len(shape))))

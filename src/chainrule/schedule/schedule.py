@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from chainrule.ir.graph import Graph
 from chainrule.ops.arithmetic import cast
+from chainrule.schedule.cut import cut
 from chainrule.schedule.emit import Frame, Writer, nests
 from chainrule.schedule.expand import expand
 from chainrule.schedule.group import Group
@@ -31,6 +32,7 @@ from chainrule.schedule.plan import (
 )
 from chainrule.schedule.promote import as_number
 from chainrule.schedule.region import Region
+from chainrule.schedule.tile import tile
 from chainrule.schedule.views import Base, View, dense, located, whole
 from chainrule.types import INT64, Type
 
@@ -49,7 +51,8 @@ def schedule(graph: Graph, donations: Donations = ()) -> Plan:
         targets[made] = Target(_dense(graph.outputs[made].type, inputs[given]), bases[given])
     region = Region(graph, [whole(base) for base in bases], targets)
     renamed = _renamed(region)
-    return Plan(steps(region), inputs, outputs, {buffer: _last(buffer, renamed) for buffer in renamed})
+    renamed = {buffer: _last(buffer, renamed) for buffer in renamed}
+    return Plan(cut(tile(steps(region), renamed)), inputs, outputs, renamed)
 
 
 def _renamed(region: Region) -> dict[Buffer, Buffer]:
