@@ -236,6 +236,18 @@ def test_a_sleeping_pool_takes_no_time() -> None:
     assert float(text) < 0.05
 
 
+def test_a_worker_that_waits_for_another_one_takes_no_time() -> None:
+    text = output("""
+        slow = Call(toys().spend, ((0, 0),), (200_000_000,))
+        before = time.process_time() - time.thread_time()
+        execute(Program([add, slow, add], 1), [x.ctypes.data], 2)
+        print(time.process_time() - time.thread_time() - before, time.thread_time())
+    """)
+    others, own = map(float, text.split())
+    assert own > 0.05
+    assert others < max(0.02, own / 5)
+
+
 def test_a_process_that_was_forked_has_a_pool_of_its_own() -> None:
     text = output("""
         child = os.fork()

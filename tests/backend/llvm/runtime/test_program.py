@@ -130,7 +130,7 @@ def test_a_profile_counts_calls_and_their_time() -> None:
     state.run()
     first, second = state.timings()
     assert (first.runs, second.runs) == ((7,), (1,))
-    assert 0 < first.seconds[0] < 1 and 0 < second.seconds[0] < 1
+    assert 0 < first.seconds[0] + second.seconds[0] < 2 * state.seconds
     state.profile(False)
     assert state.timings() == ()
 

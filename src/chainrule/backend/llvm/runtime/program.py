@@ -194,6 +194,11 @@ class State:
         """On how many threads the last slice ran."""
         return self._words[StateWord.WORKERS]
 
+    @property
+    def seconds(self) -> float:
+        """How long the last slice took."""
+        return self._words[StateWord.CYCLES] / runtime().cycles_per_second()
+
     def iterations(self, depth: int = 0) -> int:
         """How many iterations are done, where a slice has ended, of the loop that has `depth` loops around it."""
         return self._words[STATE_WORDS + AreaWord.COUNTERS + depth]
