@@ -21,9 +21,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--patience", type=float, default=120.0, help="seconds that one graph may take (default 120)")
     parser.add_argument("--most", type=int, default=20, help="stop after so many failures (default 20)")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--crash", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.child:
-        return child(options.backend, options.threads, options.seed, options.count)
+        return child(options.backend, options.threads, options.seed, options.count, options.crash)
     try:
         find_backend(options.backend)
     except OptionError as error:

@@ -12,6 +12,7 @@ from queue import Empty, Queue
 from threading import Thread
 from typing import IO, Any, Final
 
+from chainrule.testing.fuzz.crash import described_crash
 from chainrule.testing.fuzz.generate import kinds
 from chainrule.testing.fuzz.trial import find_backend, try_seed
 from chainrule.types import DTYPES
@@ -20,9 +21,15 @@ EVERY: Final = 1000
 """A line of progress for so many graphs."""
 
 
-def child(backend: str, threads: int | None, seed: int, count: int) -> int:
-    """The exit code, when all graphs have run: each with a line of JSON before it, its seed, and one behind it."""
+def child(backend: str, threads: int | None, seed: int, count: int, crash: bool = False) -> int:
+    """The exit code, when all graphs have run: each with a line of JSON before it, its seed, and one behind it.
+
+    With `crash` only the first is run, which is known to end the process: its smallest part that does is written.
+    """
     found = find_backend(backend)
+    if crash:
+        print(json.dumps({"crash": described_crash(found, seed, threads)}), flush=True)
+        return 0
     for number in range(seed, seed + count):
         print(json.dumps({"seed": number}), flush=True)
         trial = try_seed(found, number, threads)
@@ -51,16 +58,15 @@ class Campaign:
 
     def _run_child(self, seed: int, stop: int, began: float) -> int:
         """The seed to go on with once a child has ended."""
-        command = [sys.executable, "-m", "chainrule.testing.fuzz", "--child", "--backend", self.backend]
-        command += ["--seed", str(seed), str(stop - seed)]
-        command += [] if self.threads is None else ["--threads", str(self.threads)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(
+            self._command(seed, stop - seed, "--child"), stdout=subprocess.PIPE, text=True
+        ) as process:
             assert process.stdout is not None
             current = seed - 1
             for line in _lines(process.stdout, self.patience):
                 if line is None:
                     process.kill()
-                    self._fail(current, f"graph {current} took more than {self.patience:g} s")
+                    self._fail(current, f"graph {current} took more than {self.patience:g} s{self._crash(current)}")
                     return current + 1
                 if "seed" in line:
                     current = line["seed"]
@@ -73,8 +79,24 @@ class Campaign:
         if code == 0:
             return stop
         current = max(current, seed)
-        self._fail(current, f"graph {current} ended the process, exit code {code} (negative: a signal)")
+        how = f"graph {current} ended the process, exit code {code} (negative: a signal)"
+        self._fail(current, how + self._crash(current))
         return current + 1
+
+    def _command(self, seed: int, count: int, *more: str) -> list[str]:
+        command = [sys.executable, "-m", "chainrule.testing.fuzz", str(count), "--seed", str(seed), *more]
+        command += ["--backend", self.backend]
+        return command if self.threads is None else [*command, "--threads", str(self.threads)]
+
+    def _crash(self, seed: int) -> str:
+        """The smallest part of a graph that ends the process."""
+        try:
+            command = self._command(seed, 1, "--child", "--crash")
+            found = subprocess.run(command, capture_output=True, text=True, timeout=10 * self.patience, check=False)
+        except subprocess.TimeoutExpired:
+            return ""
+        lines = [line for line in found.stdout.splitlines() if line.startswith('{"crash"')]
+        return "\n" + json.loads(lines[-1])["crash"] if lines else ""
 
     def _note(self, line: dict[str, Any], began: float) -> None:
         self.done += 1

@@ -255,14 +255,14 @@ def _shuffled(x: Array, axes: Sequence[int], rng: Rng) -> Array:
     return x
 
 
-def _running(op: Op, x: Any, axis: int, rng: Rng) -> Array:
+def _running(op: Op, given: Any, axis: int, rng: Rng) -> Array:
     """Running sums or products, begun anew in the middle and put together."""
-    x = np.asarray(x)
+    x: Array = np.asarray(given)
     length = x.shape[axis]
-    out = np.array(op.numpy(x, axis=axis))
+    out: Array = np.array(op.numpy(x, axis=axis))
     ufunc: Any = np.add if op.name == "cumsum" else np.multiply
     if length > 1:
-        cut = int(rng.integers(1, length))
+        cut = 1 + int(rng.random() * (length - 1))
         head = np.take(out, [cut - 1], axis)
         late = (*[slice(None)] * axis, slice(cut, None))
         out[late] = ufunc(head, op.numpy(x[late], axis=axis))
