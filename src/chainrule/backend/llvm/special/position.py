@@ -19,7 +19,7 @@ from chainrule.backend.llvm.special.walk import Frame, Segment, kernel, smaller,
 from chainrule.backend.llvm.values import I1, I64, Val
 from chainrule.schedule.plan import Special
 
-_BLOCK: Final = 1024  # elements of which first the largest is found, and its place only where it is the best so far
+_BLOCK: Final = 256  # elements of which first the largest is found, and its place only where it is the best so far
 _SIDE: Final = 8  # rows that are compared side by side
 
 
