@@ -18,6 +18,9 @@ ROWS: Final = 192
 SMALL: Final = 40_000
 """Products that are too few to be shared out among workers."""
 
+FEW: Final = 6
+"""Products along k for which writing the result is what takes the time."""
+
 IN_PLACE: Final = 8
 """Tiles below one another for which packing a panel does not pay."""
 
@@ -29,6 +32,7 @@ class Layout:
     tile: int  # rows of sums in registers
     width: int  # columns of sums in registers, of a panel
     turned: bool  # columns of the right operand are turned to vectors in registers
+    ahead: int  # lines of the right operand that are fetched ahead
     reading: Reading | None  # how panels of the right operand are copied; None: read where they lie
     left: Reading | None  # how rows of the left operand are copied; None: read where they lie
     direct: bool  # sums go to the result at once
@@ -48,7 +52,8 @@ class Layout:
     def structure(self) -> str:
         """A text that tells apart what needs different code."""
         turned = "turned" if self.turned else self.reading or "in place"
-        return f"{self.tile}x{self.width} {turned} {self.left} {self.direct:d}{self.across:d} {self.shuffle}"
+        ways = f"{self.direct:d}{self.across:d} {self.shuffle}"
+        return f"{self.tile}x{self.width} {turned} {self.ahead} {self.left} {ways}"
 
 
 def tile_of(product: Product, machine: Machine) -> tuple[int, int]:
@@ -57,11 +62,13 @@ def tile_of(product: Product, machine: Machine) -> tuple[int, int]:
     if product.dtype.kind != "f":
         return 2, n
     if rows == 1:
-        return 1, 4 * n if columns >= 4 * n else 2 * n if columns >= 2 * n else n
+        return 1, max(n, min(4 * n, columns - columns % (n // 4)))
     if rows <= 3:
-        return 3, 2 * n if columns >= 2 * n else n
+        return 3, 3 * n // 2 if columns >= 2 * n else n
     if columns <= n // 2:
         return 8, n // 4 if columns <= n // 4 else n // 2
+    if product.inner <= FEW and columns >= 3 * n:
+        return 2, 3 * n
     return (12, 2 * n) if machine.vector_bits == 512 and columns >= 2 * n else (6, n)
 
 
@@ -70,13 +77,22 @@ def cost(product: Product, machine: Machine) -> float:
     n = lanes(product.dtype)
     m, k, columns = product.rows, product.inner, product.columns
     _, width = tile_of(product, machine)
-    vectors = -(-columns // width) * max(width, n // 2) / n
-    work = max(m, 4 / max(1, width // n)) * vectors * k
     reading = reading_of(product)
-    pack = k * columns * {"rows": 0.2, "columns": 0.5, "any": 2.0}[reading]
     out = product.others[-1]
     store = m * columns * (0.1 if out.column == 1 else 0.5 if out.row == 1 else 2.0)
-    return work + pack * max(1, m // ROWS) + store
+    if in_registers(product):
+        return m * columns * k / n + 0.2 * columns * k + store
+    vectors = -(-columns // width) * max(width, n // 2) / n
+    work = max(m, 4 / max(1, width // n)) * vectors * k
+    pack = k * columns * {"rows": 0.2, "columns": 0.5, "any": 2.0}[reading] * -(-m // ROWS)
+    left = 0 if left_reading(product, columns // width) is None else 0.4 * m * k
+    return work + pack + left + store
+
+
+def in_registers(product: Product) -> bool:
+    """Whether columns that are contiguous along k are turned to vectors in registers, for the few rows there are."""
+    wide = product.columns >= lanes(product.dtype) and product.dtype.kind == "f"
+    return product.rows <= 3 and wide and reading_of(product) == "columns"
 
 
 def reading_of(product: Product) -> Reading:
@@ -102,7 +118,7 @@ def layout_of(product: Product, machine: Machine) -> Layout:
     tile, width = tile_of(product, machine)
     out = product.others[-1]
     reading: Reading | None = reading_of(product)
-    turned = reading == "columns" and product.rows <= 3 and columns >= n and product.dtype.kind == "f"
+    turned = in_registers(product)
     if turned:
         reading, width = None, n
     if reading == "rows" and columns >= width and product.rows <= IN_PLACE * tile:
@@ -122,6 +138,7 @@ def layout_of(product: Product, machine: Machine) -> Layout:
         tile=tile,
         width=width,
         turned=turned,
+        ahead=8 if product.rows <= 3 and reading is None and not turned else 0,
         reading=reading,
         left=left_reading(product, panels // blocks),
         direct=direct,

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from contextlib import nullcontext
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 
-from chainrule.backend.llvm.builder import Function, Module
+from chainrule.backend.llvm.builder import Function, Loop, Module
 from chainrule.backend.llvm.contract.element import element
-from chainrule.backend.llvm.values import I64, PTR, Ty, Val
+from chainrule.backend.llvm.values import I64, PTR, Operand, Ty, Val
 
 DType = np.dtype[Any]
 
 Reading: TypeAlias = Literal["rows", "columns", "any"]
 """How a block lies in memory: its rows one after another, its columns so, or neither."""
 
-PARAMETERS = {"source": PTR, "row": I64, "column": I64, "rows": I64, "columns": I64, "target": PTR, "below": I64}
+FROM: Final = {"source": PTR, "row": I64, "column": I64, "rows": I64, "columns": I64}
+TO: Final = {"target": PTR, "below": I64, "whole": I64}
 
 
 def write_move(module: Module, name: str, dtype: DType, reading: Reading, width: int, lanes: int) -> None:
     """Writes a function that copies a block to rows at target + i below.
 
     Element (i, j) is at source + i row + j column. `reading` "rows": column is 1, and there are at most `width`
-    columns. "columns": row is 1; elements behind a row's end are written up to the next multiple of `lanes`.
+    columns; of the first `whole` rows a whole vector may be read and written. "columns": row is 1; elements behind a
+    row's end are written up to the next multiple of `lanes`.
     """
     ty = element(dtype)
-    with module.function(name, None, internal=True, **PARAMETERS) as f:
+    with module.function(name, None, internal=True, **FROM, **TO) as f:
         if reading == "rows":
             _copy(f, ty, width)
         elif reading == "columns":
@@ -36,25 +39,34 @@ def write_move(module: Module, name: str, dtype: DType, reading: Reading, width:
 
 
 def _copy(f: Function, ty: Ty, width: int) -> None:
-    source, row, _, rows, columns, target, below = f.arguments
-    done = f.constant(0, I64)
-    piece = width
-    while piece:  # the binary digits of the number of columns: no element is read that is not asked for
-        size = f.constant(piece, I64)
-        count = min(piece, 16)
-        with f.when((columns & piece).ne(0)), f.loop(0, rows) as loop:
-            line = f.element(source, loop.index * row + done, ty)
-            into = f.element(target, loop.index * below + done, ty)
-            for j in range(0, piece, count):
-                kind = ty.of(count) if count > 1 else ty
-                f.store(f.load(kind, f.element(line, j, ty)), f.element(into, j, ty))
-        done = done + f.select((columns & piece).ne(0), size, 0)
-        piece //= 2
+    source, row, _, rows, columns, target, below, whole = f.arguments
+    room = 1 << (width - 1).bit_length()
+
+    def line(loop: Loop, pieces: list[tuple[Val | None, Operand, int]]) -> None:
+        line, into = loop.carried
+        for there, start, size in pieces:
+            with nullcontext() if there is None else f.when(there):
+                x = f.load(ty.of(size) if size > 1 else ty, f.element(line, start, ty))
+                f.store(x, f.element(into, start, ty))
+        loop.next = [f.element(line, row, ty), f.element(into, below, ty)]
+
+    n = min(room, 16)
+    with f.loop(0, whole, 1, [source, target]) as full:
+        line(full, [(None, start, n) for start in range(0, room, n)])
+    pieces: list[tuple[Val | None, Operand, int]] = []
+    done, size = f.constant(0, I64), room
+    while size:  # the binary digits of the number of columns: no element is read that is not asked for
+        there = (columns & size).ne(0)
+        pieces += [(there, done + start, min(size, 16)) for start in range(0, size, 16)]
+        done = done + f.select(there, f.constant(size, I64), 0)
+        size //= 2
+    with f.loop(whole, rows, 1, full.results) as rest:
+        line(rest, pieces)
 
 
 def _transpose(f: Function, ty: Ty, lanes: int) -> None:
     """Blocks of `lanes` columns by the elements of 16 bytes, by shuffles that stay inside of 16 bytes."""
-    source, _, column, rows, columns, target, below = f.arguments
+    source, _, column, rows, columns, target, below, _ = f.arguments
     group = 16 // ty.nbytes
     with f.loop(0, columns, lanes) as block:
         pointers: list[Val] = []
@@ -111,7 +123,7 @@ def _halves(f: Function, x: Val, y: Val, first: int) -> Val:
 
 
 def _gather(f: Function, ty: Ty) -> None:
-    source, row, column, rows, columns, target, below = f.arguments
+    source, row, column, rows, columns, target, below, _ = f.arguments
     with f.loop(0, rows) as i, f.loop(0, columns) as j:
         x = f.load(ty, f.element(source, i.index * row + j.index * column, ty))
         f.store(x, f.element(target, i.index * below + j.index, ty))

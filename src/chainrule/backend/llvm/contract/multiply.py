@@ -57,7 +57,7 @@ def _scratch(layout: Layout) -> tuple[int, int, int, int]:
     """Elements of the scratch before its regions, and all: a packed panel, packed rows, turned sums, sums."""
     width, rows = layout.width, layout.row_block
     left = CONTRACT_CHUNK * width + BEHIND
-    turned = left + (CONTRACT_CHUNK * rows + BEHIND if layout.left is not None else 0)
+    turned = left + ((CONTRACT_CHUNK + 16) * rows + BEHIND if layout.left is not None else 0)
     sums = turned + (0 if layout.across else width * (rows + BEHIND))
     panels = layout.column_most // width + 1 if layout.inner > CONTRACT_CHUNK else 1
     return left, turned, sums, sums + (0 if layout.direct else panels * rows * width + BEHIND)
@@ -79,7 +79,8 @@ class _Writer:
         """Writes the kernel and the functions that it calls."""
         layout = self.layout
         for rows in range(1, layout.tile + 1):
-            write_micro(module, f"{name}.{rows}", self.dtype, rows, layout.width, turned=layout.turned)
+            options = {"turned": layout.turned, "ahead": layout.ahead}
+            write_micro(module, f"{name}.{rows}", self.dtype, rows, layout.width, **options)
         if layout.reading is not None:
             write_move(module, f"{name}.pack", self.dtype, layout.reading, layout.width, layout.shuffle)
         if layout.left is not None:
@@ -121,6 +122,7 @@ class _Strip:
     starts: list[Val]
     top: Val
     rows: Val
+    behind: Val  # rows from `top` to the last one of the matrix
     tiles: _Tiles
     shift: Val  # columns that the first panel has too many
     length: Val
@@ -133,6 +135,7 @@ class _Body(Frame):
         super().__init__(f)
         self.writer, self.name, self.low = writer, name, f.constant(0, I64)
         self.layout, self.ty, self.n = writer.layout, writer.ty, writer.n
+        self.room = 1 << (writer.layout.tile - 1).bit_length()  # elements that a tile's rows are read and written in
         self.units, self.group, self.m, self.columns, self.k = self.words(5)
         self.row_block, self.row_blocks, self.column_block, self.column_blocks = self.words(4)
         self.lengths = self.words(1 + writer.batch)
@@ -167,7 +170,7 @@ class _Body(Frame):
             shift = f.select(ragged, whole - early, 0)
             once = f.select(length.gt(0), length, 1)  # no products: a sum of zero
             with f.loop(0, once, CONTRACT_CHUNK) as chunk:
-                strip = _Strip(left, starts, top, rows, tiles, shift, length)
+                strip = _Strip(left, starts, top, rows, self.m - top, tiles, shift, length)
                 self._chunk(strip, chunk.index, start, end)
 
     def _tiles(self, rows: Val) -> _Tiles:
@@ -190,7 +193,7 @@ class _Body(Frame):
         size = self.least(strip.length - chunk, CONTRACT_CHUNK)
         left = _Left(f.element(strip.left, chunk * a.column, self.ty), a.row, a.column, None)
         if layout.left is not None:
-            left = self._pack_left(strip.tiles, left, size)
+            left = self._pack_left(strip, left, a.column, size, strip.length - chunk - size)
         several = f.select(strip.length.gt(CONTRACT_CHUNK), strip.rows, 0)
         last = (chunk + CONTRACT_CHUNK).ge(strip.length)
         with f.loop(start, end, width) as loop:
@@ -200,7 +203,8 @@ class _Body(Frame):
             if layout.reading is not None:
                 there = self.least(end - place, width)
                 following = f.constant(width, I64)
-                self._call("pack", vectors, b.row, b.column, size, there, self.packed, following)
+                safe = self._whole(b.row, there, width, size, strip.length - chunk - size)
+                self._call("pack", vectors, b.row, b.column, size, there, self.packed, following, safe)
                 vectors = self.packed
             if layout.direct:
                 sums, below = f.element(strip.starts[-1], strip.top * out.row + place, self.ty), out.row
@@ -211,15 +215,37 @@ class _Body(Frame):
                 with f.when(last):
                     self._finish(strip, sums, place + strip.shift, self.least(end - place, width) - strip.shift)
 
-    def _pack_left(self, tiles: _Tiles, left: _Left, size: Val) -> _Left:
+    def _pack_left(self, strip: _Strip, left: _Left, step: Val, size: Val, after: Val) -> _Left:
         """The rows of a block, tile by tile, as the innermost loop reads them."""
         f = self.f
-        with f.loop(0, tiles.small + tiles.large, 1, [left.pointer, self.left]) as tile:
-            height = tiles.low + f.select(tile.index.lt(tiles.large), f.constant(1, I64), 0)
-            source, target = tile.carried
-            self._call("left", source, left.step, left.row, size, height, target, height)
-            tile.next = [f.element(source, height * left.row, self.ty), f.element(target, height * size, self.ty)]
+        tiles, room = strip.tiles, self.room
+        # where rows are short pieces of long lines, some lines are read over all tiles, so that each is fetched once
+        lines = 16 if self.layout.left == "rows" else CONTRACT_CHUNK
+        with f.loop(0, size, lines) as loop:
+            first = f.element(left.pointer, loop.index * step, self.ty)
+            count = self.least(size - loop.index, lines)
+            with f.loop(0, tiles.small + tiles.large, 1, [first, self.left, f.constant(0, I64)]) as tile:
+                height = tiles.low + f.select(tile.index.lt(tiles.large), f.constant(1, I64), 0)
+                source, target, done = tile.carried
+                into = f.element(target, loop.index * height, self.ty)
+                there = self.least(strip.behind - done, room)
+                safe = self._whole(step, there, room, count, after + size - loop.index - count)
+                self._call("left", source, step, left.row, count, height, into, height, safe)
+                end = f.element(target, height * size + room, self.ty)
+                tile.next = [f.element(source, height * left.row, self.ty), end, done + height]
         return _Left(self.left, f.constant(1, I64), None, size)
+
+    def _whole(self, row: Val, there: Val, width: int, rows: Val, after: Val) -> Val:
+        """Of how many rows as many as `width` elements may be read: those that have enough elements behind them.
+
+        `there` are elements of the row itself; `after` rows follow the ones that are asked for.
+        """
+        f = self.f
+        lacking = f.constant(width, I64) - there
+        need = f.select(row.ge(lacking), f.constant(1, I64), lacking)  # rows that hold what is lacking
+        some = rows + after - need
+        some = self.least(f.select(some.gt(0), some, 0), rows)
+        return f.select(lacking.le(0), rows, f.select(row.ge(there), some, 0))
 
     def _products(
         self, tiles: _Tiles, left: _Left, vectors: Val, following: Val, size: Val, sums: Val, below: Val, more: Val
@@ -229,7 +255,7 @@ class _Body(Frame):
         pointer = left.pointer
         for code, number, height in ((tiles.higher, tiles.large, tiles.low + 1), (tiles.lower, tiles.small, tiles.low)):
             step = height if left.step is None else left.step
-            apart = height * (left.row if left.packed is None else left.packed)
+            apart = height * left.row if left.packed is None else height * left.packed + self.room
             given = [pointer, left.row, step, apart, vectors, following, size, sums, below, number, more]
             f.do(f"call void {code.text}({', '.join(f'{x.ty} {x.text}' for x in given)})")
             pointer, sums = (
@@ -255,7 +281,7 @@ class _Body(Frame):
         else:
             below, size = strip.rows + 2 * self.n, (count, strip.rows)
             one, across = f.constant(1, I64), f.constant(width, I64)
-            self._call("turn", source, one, across, count, strip.rows, self.turned, below)
+            self._call("turn", source, one, across, count, strip.rows, self.turned, below, count)
             source = self.turned
 
         def sums(line: Val, at: Val) -> Val:
