@@ -10,7 +10,7 @@ import numpy as np
 from nest_meaning import Memory, run, view
 
 from chainrule.backend.llvm.builder import Module
-from chainrule.backend.llvm.engine import compile_text, host, load
+from chainrule.backend.llvm.engine import Target, compile_text, host, load
 from chainrule.backend.llvm.kernel import Kernel
 from chainrule.backend.llvm.nest.collapse import collapse
 from chainrule.backend.llvm.nest.form import make_form
@@ -20,26 +20,27 @@ from chainrule.schedule.plan import Nest
 PROTOTYPE = ctypes.CFUNCTYPE(
     ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p
 )
-CODE: dict[str, Any] = {}
+CODE: dict[tuple[str, Target], Any] = {}
 NAMES = count()
 
 
-def code(kernel: Kernel) -> Any:
+def code(kernel: Kernel, target: Target) -> Any:
     """The function of a kernel; one for a structure."""
-    if kernel.structure not in CODE:
+    key = kernel.structure, target
+    if key not in CODE:
         module, name = Module(), f"nest{next(NAMES)}"
         kernel.write(module, name)
-        CODE[kernel.structure] = PROTOTYPE(load(compile_text(str(module), host()), [name])[0])
-    return CODE[kernel.structure]
+        CODE[key] = PROTOTYPE(load(compile_text(str(module), target), [name])[0])
+    return CODE[key]
 
 
-def call(kernel: Kernel, memory: Memory, cuts: list[int] | None = None) -> None:
+def call(kernel: Kernel, memory: Memory, cuts: tuple[int, ...] = (), target: Target | None = None) -> None:
     """Runs the parts of a kernel, cut at `cuts`, last first."""
-    function = code(kernel)
+    function = code(kernel, target or host())
     addresses = [memory[buffer].ctypes.data + offset for buffer, offset in kernel.pointers]
     pointers = (ctypes.c_void_p * max(1, len(addresses)))(*addresses)
     words = (ctypes.c_int64 * max(1, len(kernel.words)))(*kernel.words)
-    at = [0, *(cuts or []), kernel.parts]
+    at = [0, *[cut for cut in cuts if 0 < cut < kernel.parts], kernel.parts]
     for begin, end in reversed(list(pairwise(at))):
         assert function(ctypes.addressof(pointers), ctypes.addressof(words), begin, end, None) == 0
 
@@ -50,14 +51,14 @@ def lanes_of(nest: Nest) -> int:
     return form.lanes if form.across else 0
 
 
-def check(nest: Nest, memory: Memory, cuts: list[int] | None = None) -> None:
+def check(nest: Nest, memory: Memory, cuts: tuple[int, ...] = (), target: Target | None = None) -> None:
     """Runs a nest and compares all memory with what the nest means."""
     expected = {buffer: bytes_.copy() for buffer, bytes_ in memory.items()}
     small = collapse(nest)
     run(small, expected, lanes_of(small))
     found = {buffer: aligned(bytes_) for buffer, bytes_ in memory.items()}
     for kernel in kernels(nest, None):
-        call(kernel, found, [cut for cut in cuts or [] if 0 < cut < kernel.parts])
+        call(kernel, found, cuts, target)
     compare(small, found, expected)
 
 

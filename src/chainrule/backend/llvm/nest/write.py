@@ -270,7 +270,8 @@ class _Writer:
         while width > 1:
             x = combine(f, fold.combine, f.shuffle(x, None, range(width)), f.shuffle(x, None, range(width, 2 * width)))
             width //= 2
-        return combine(f, fold.combine, f.extract(x, 0), f.extract(x, 1))
+        # The last two stay a vector: where scalars are selected LLVM takes a branch, which would be foreseen badly.
+        return f.extract(combine(f, fold.combine, x, f.shuffle(x, None, (1, 0))), 0)
 
     def store(self, stage: Pass) -> None:
         """Writes what the stage stores at this place."""
