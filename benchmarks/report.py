@@ -101,6 +101,14 @@ def _print_row(row: Summary) -> None:
             more += f"  (work {duration(figures['work'])})"
         median = duration(figures["median"])
         print(f"  {name:14} {median:>10}   {spread:23} {cores:>5}  {ratio:>14}  {share:>14}{more}")
+    _print_backend(row)
+
+
+def _print_backend(row: Summary) -> None:
+    """The first line of chainrule's report: by what the row was run."""
+    report = row["contenders"].get(CHAINRULE, {}).get("report")
+    if report:
+        print(f"  {CHAINRULE}: {report.splitlines()[0][:100]}")
 
 
 def _print_products(rows: list[Row], summaries: list[Summary]) -> None:
@@ -130,6 +138,7 @@ def _print_products(rows: list[Row], summaries: list[Summary]) -> None:
         ratio = f"{own / max(others):.2f}" if own and others else ""
         share = f"{100 * summary['contenders'][CHAINRULE]['share']:.0f} %" if own else ""
         print(f"  {shape:24} " + "  ".join(cells) + f"   {ratio:>15}  {share:>5}")
+    _print_backend(summaries[0])
     for reason, shape in reasons.items():
         print(f"  - {reason} (first at {shape})")
 
