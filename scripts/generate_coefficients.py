@@ -9,24 +9,31 @@ the dtype, the others are fitted anew, the next one is rounded, and so on.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
-import mpmath as mp
 import numpy as np
 
 PAGE: Final = Path(__file__).resolve().parent.parent / "src/chainrule/backend/llvm/scalar/coefficients.py"
-HEAD: Final = '''"""Coefficients of polynomials, lowest power first, by the dtype's name. Written by scripts/generate_coefficients.py."""
+HEAD: Final = '''"""Coefficients of polynomials, lowest power first, by the dtype's name.
+
+Written by scripts/generate_coefficients.py, where the method stands.
+"""
 
 from __future__ import annotations
 
 from typing import Final
-'''
 
-Real = Any
+# fmt: off
+'''
+IN_A_ROW: Final = 4
+
+mp: Final[Any] = importlib.import_module("mpmath")  # which has no types
+Real: TypeAlias = Any
 
 
 class Fit(NamedTuple):
@@ -46,12 +53,16 @@ class Fit(NamedTuple):
     highs: tuple[Real, Real] | None = None  # where the interval's end depends on the dtype
 
 
-def _odd(function: Callable[[Real], Real]) -> dict[str, Callable[[Real], Real]]:
-    """(f(x) / x - 1) / z for z = x ** 2, and the weight of its error."""
-    return {
-        "function": lambda z: (function(mp.sqrt(z)) / mp.sqrt(z) - 1) / z,
-        "weight": lambda z: z * mp.sqrt(z) / function(mp.sqrt(z)),
-    }
+def _odd(doc: str, function: Callable[[Real], Real], high: Real, terms: tuple[int, int]) -> Fit:
+    """(f(x) / x - 1) / x ** 2 in z = x ** 2 up to `high`."""
+    return Fit(
+        doc,
+        lambda z: (function(mp.sqrt(z)) / mp.sqrt(z) - 1) / z,
+        lambda z: z * mp.sqrt(z) / function(mp.sqrt(z)),
+        0,
+        high,
+        terms,
+    )
 
 
 def _twice_atanh(s: Real) -> Real:
@@ -104,12 +115,12 @@ FITS: Final[dict[str, Fit]] = {
         (9, 0),
     ),
     "LOG_ONE_TWO": Fit(
-        "(2 atanh(w / 2) / w - 1) / w ** 2 in w ** 2 for w <= 2 / 3: the logarithms of 1 to 2",
-        lambda z: (_twice_atanh(mp.sqrt(z) / 2) / mp.sqrt(z) - 1) / z,
-        lambda z: z * mp.sqrt(z) / _twice_atanh(mp.sqrt(z) / 2),
+        "(log(1 + e) - e) / e ** 2 for 0 <= e <= 1",
+        lambda e: (mp.log1p(e) - e) / e**2,
+        lambda e: e**2 / mp.log1p(e),
         0,
-        mp.mpf("0.4446"),
-        (5, 11),
+        1,
+        (9, 20),
     ),
     "LOG2": Fit(
         "(log2((1 + s) / (1 - s)) / s - 2 / log(2)) / s ** 2 in s ** 2, as LOG",
@@ -128,20 +139,8 @@ FITS: Final[dict[str, Fit]] = {
         SEAM,
         (0, 8),
     ),
-    "ATANH": Fit(
-        "(atanh(x) / x - 1) / x ** 2 in x ** 2 for x <= 1/2",
-        **_odd(mp.atanh),
-        low=0,
-        high=mp.mpf("0.25"),
-        terms=(6, 14),
-    ),
-    "SINE": Fit(
-        "(sin(x) / x - 1) / x ** 2 in x ** 2 for x <= pi / 4",
-        **_odd(mp.sin),
-        low=0,
-        high=mp.mpf("0.6170"),
-        terms=(3, 6),
-    ),
+    "ATANH": _odd("(atanh(x) / x - 1) / x ** 2 in x ** 2 for x <= 1/2", mp.atanh, mp.mpf("0.25"), (6, 14)),
+    "SINE": _odd("(sin(x) / x - 1) / x ** 2 in x ** 2 for x <= pi / 4", mp.sin, mp.mpf("0.6170"), (3, 6)),
     "COSINE": Fit(
         "(cos(x) - 1 + x ** 2 / 2) / x ** 4 in x ** 2 for x <= pi / 4",
         lambda z: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2,
@@ -150,24 +149,11 @@ FITS: Final[dict[str, Fit]] = {
         mp.mpf("0.6170"),
         (3, 6),
     ),
-    "ARCSINE": Fit(
-        "(asin(x) / x - 1) / x ** 2 in x ** 2 for x <= 1/2", **_odd(mp.asin), low=0, high=mp.mpf("0.25"), terms=(5, 12)
+    "ARCSINE": _odd("(asin(x) / x - 1) / x ** 2 in x ** 2 for x <= 1/2", mp.asin, mp.mpf("0.25"), (5, 13)),
+    "ARCTANGENT": _odd(
+        "(atan(x) / x - 1) / x ** 2 in x ** 2 for x <= tan(pi / 8)", mp.atan, mp.mpf("0.17158"), (5, 11)
     ),
-    "ARCTANGENT": Fit(
-        "(atan(x) / x - 1) / x ** 2 in x ** 2 for x <= tan(pi / 8)",
-        **_odd(mp.atan),
-        low=0,
-        high=mp.mpf("0.17158"),
-        terms=(4, 10),
-    ),
-    "SINH": Fit("(sinh(x) / x - 1) / x ** 2 in x ** 2 for x <= 1", **_odd(mp.sinh), low=0, high=1, terms=(4, 8)),
-    "TANH": Fit(
-        "(tanh(x) / x - 1) / x ** 2 in x ** 2 for x <= 0.55",
-        **_odd(mp.tanh),
-        low=0,
-        high=mp.mpf("0.3026"),
-        terms=(5, 11),
-    ),
+    "SINH": _odd("(sinh(x) / x - 1) / x ** 2 in x ** 2 for x <= 1", mp.sinh, 1, (4, 8)),
     "ERF": Fit(
         "erf(x) / x - 1 in x ** 2 for x <= 1",
         lambda z: mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1,
@@ -187,12 +173,12 @@ FITS: Final[dict[str, Fit]] = {
         (mp.mpf("2.95"), mp.mpf("4.95")),
     ),
     "ERFC": Fit(
-        "e ** x ** 2 erfc(x) (1 + 2 x) in (x - 3.75) / (x + 3.75), 1/2 <= x <= 10.1 (float32) or 27.3 (float64)",
-        lambda v: _far(v)[1],
+        "e ** x ** 2 erfc(x) (1 + 2 x) - 5/4 in (x - 3.75) / (x + 3.75), 1/2 <= x <= 10.1 (float32) or 27.3 (float64)",
+        lambda v: _far(v)[1] - mp.mpf(5) / 4,
         lambda v: 1 / _far(v)[1],
         mp.mpf("-0.76471"),
         mp.mpf("0.46"),
-        (10, 23),
+        (11, 23),
         0,
         (mp.mpf("0.46"), mp.mpf("0.7587")),
     ),
@@ -208,7 +194,7 @@ FITS: Final[dict[str, Fit]] = {
 
 
 def fit(weight: list[Real], value: list[Real], x: list[Real], fixed: list[Real], terms: int) -> tuple[list[Real], Real]:
-    """The coefficients `fixed` and further ones to `terms` that make the largest error on a grid smallest; that error."""
+    """The coefficients `fixed` and further ones to `terms` with the smallest largest error on a grid; that error."""
     first, count = len(fixed), terms - len(fixed)
     left = [v - mp.polyval([*fixed[::-1]] or [0], t) for v, t in zip(value, x, strict=True)]
     if not count:
@@ -219,6 +205,7 @@ def fit(weight: list[Real], value: list[Real], x: list[Real], fixed: list[Real],
         w * mp.sign(t) ** first for w, t in zip(weight, x, strict=True)
     ]  # t ** first times a polynomial is fitted
     found: list[Real] = []
+    errors: list[Real] = []
     for _ in range(40):
         rows = [[*[weight[p] * v for v in powers[p]], (-1) ** i] for i, p in enumerate(places)]
         solution = list(mp.lu_solve(mp.matrix(rows), mp.matrix([weight[p] * left[p] for p in places])))
@@ -228,7 +215,7 @@ def fit(weight: list[Real], value: list[Real], x: list[Real], fixed: list[Real],
         if following == places or following is None:
             break
         places = following
-    return [*fixed, *found], max(map(abs, errors))
+    return [*fixed, *found], max(abs(error) for error in errors)
 
 
 def _exchange(errors: list[Real], count: int) -> list[int] | None:
@@ -288,6 +275,12 @@ def computed(name: str) -> dict[str, tuple[float, ...]]:
     return found
 
 
+def _rows(numbers: tuple[float, ...]) -> str:
+    """Lines of a few numbers each."""
+    rows = [numbers[start : start + IN_A_ROW] for start in range(0, len(numbers), IN_A_ROW)]
+    return "".join("        " + " ".join(f"{number!r}," for number in row) + "\n" for row in rows)
+
+
 def main() -> None:
     """Writes the file."""
     names = sys.argv[1:] or list(FITS)
@@ -295,10 +288,7 @@ def main() -> None:
     text = HEAD
     for name in FITS:
         if name in found:
-            rows = [
-                f'    "{label}": (\n' + "".join(f"        {c!r},\n" for c in coefficients) + "    ),\n"
-                for label, coefficients in found[name].items()
-            ]
+            rows = [f'    "{label}": (\n{_rows(numbers)}    ),\n' for label, numbers in found[name].items()]
             text += f'\n{name}: Final = {{\n{"".join(rows)}}}\n"""{FITS[name].doc}."""\n'
     PAGE.write_text(text, encoding="utf-8")
 

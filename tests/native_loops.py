@@ -56,7 +56,7 @@ def _compiled(op: str, attrs: tuple[tuple[str, Any], ...], dtypes: tuple[np.dtyp
 
 
 def loop(op: str, dtypes: Sequence[Any], lanes: int, **attrs: Any) -> Callable[..., Array]:
-    """The native function: of arrays of one shape and these dtypes, whose number of elements is rounded up to vectors."""
+    """The native function of arrays of one shape and these dtypes; the number of elements is rounded up to vectors."""
     given = tuple(np.dtype(d) for d in dtypes)
     out = result_dtype(op, attrs, given)
     function = _compiled(op, tuple(sorted(attrs.items())), given, lanes)

@@ -116,13 +116,13 @@ def _sinc_near(x: Any, order: int) -> Any:
     """The same from sin(t) / t = integral of cos(s t) over s in [0, 1]: Gauss's quadrature of s^n cos^(n)(s t)."""
     t = math.pi * x
     found = np.zeros_like(t)
-    for s, weight in _quadrature(order + 16):
+    for s, weight in quadrature(order + 16):
         found += weight * s**order * _sine(s * t, order + 1)
     return found
 
 
 @cache
-def _quadrature(points: int) -> tuple[tuple[float, float], ...]:
+def quadrature(points: int) -> tuple[tuple[float, float], ...]:
     """Gauss's points in [0, 1] and their weights."""
     s, weights = np.polynomial.legendre.leggauss(points)
     return tuple(zip(((s + 1) / 2).tolist(), (weights / 2).tolist(), strict=True))

@@ -12,7 +12,17 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 
 from chainrule.backend.llvm.builder import Function
-from chainrule.backend.llvm.scalar import arithmetic, exponential, integers, logarithm
+from chainrule.backend.llvm.scalar import (
+    arithmetic,
+    cardinal_sine,
+    circular,
+    error_function,
+    exponential,
+    hyperbolic,
+    integers,
+    logarithm,
+    power,
+)
 from chainrule.backend.llvm.scalar.convert import DType, convert
 from chainrule.backend.llvm.scalar.formula import magnitude, nearest, root, where, with_sign
 from chainrule.backend.llvm.values import Val
@@ -21,113 +31,169 @@ from chainrule.ir.op import OPS
 from chainrule.ops.scalar import float_of
 from chainrule.types import BOOL, FLOAT32, supported
 
-Rule: TypeAlias = Callable[..., Val]
+Unary: TypeAlias = Callable[[Val], Val]
+Binary: TypeAlias = Callable[[Val, Val], Val]
+Table: TypeAlias = dict[str, Callable[..., Val]]
 
-_ANY: Final[dict[str, Rule]] = {
-    "equal": lambda x, y: x.eq(y),
-    "not_equal": lambda x, y: x.ne(y),
-    "square": lambda x: x * x,
-    "negative": lambda x: -x,
-    "add": lambda x, y: x + y,
-    "subtract": lambda x, y: x - y,
-    "multiply": lambda x, y: x * y,
-    "strong_mul": arithmetic.strong_mul,
-    "strong_both": arithmetic.strong_both,
-    "logical_not": lambda x: x.eq(0),
-    "logical_and": lambda x, y: x.ne(0) & y.ne(0),
-    "logical_or": lambda x, y: x.ne(0) | y.ne(0),
-    "logical_xor": lambda x, y: x.ne(0) ^ y.ne(0),
-    "bitwise_and": lambda x, y: x & y,
-    "bitwise_or": lambda x, y: x | y,
-    "bitwise_xor": lambda x, y: x ^ y,
-    "invert": lambda x: ~x,
-}
+
+def _table(one: dict[str, Unary], two: dict[str, Binary]) -> Table:
+    """Operations of one and of two operands."""
+    return {**one, **two}
+
+
+def _same(x: Val) -> Val:
+    return x
+
+
+def _never(x: Val) -> Val:
+    return x.ne(x)
+
+
+def _always(x: Val) -> Val:
+    return x.eq(x)
+
+
+_ANY: Final = _table(
+    {
+        "square": lambda x: x * x,
+        "negative": lambda x: -x,
+        "logical_not": lambda x: x.eq(0),
+        "invert": lambda x: ~x,
+    },
+    {
+        "equal": lambda x, y: x.eq(y),
+        "not_equal": lambda x, y: x.ne(y),
+        "add": lambda x, y: x + y,
+        "subtract": lambda x, y: x - y,
+        "multiply": lambda x, y: x * y,
+        "strong_mul": arithmetic.strong_mul,
+        "strong_both": arithmetic.strong_both,
+        "logical_and": lambda x, y: x.ne(0) & y.ne(0),
+        "logical_or": lambda x, y: x.ne(0) | y.ne(0),
+        "logical_xor": lambda x, y: x.ne(0) ^ y.ne(0),
+        "bitwise_and": lambda x, y: x & y,
+        "bitwise_or": lambda x, y: x | y,
+        "bitwise_xor": lambda x, y: x ^ y,
+    },
+)
 """What is written alike for every kind of number."""
 
-_FLOATS: Final[dict[str, Rule]] = {
-    "divide": lambda x, y: x / y,
-    "reciprocal": lambda x: 1.0 / x,
-    "floor_divide": arithmetic.floor_divide,
-    "remainder": arithmetic.remainder,
-    "fmod": arithmetic.fmod,
-    "sqrt": root,
-    "abs": magnitude,
-    "sign": arithmetic.sign,
-    "copysign": with_sign,
-    "floor": lambda x: x.code.math("floor", x),
-    "ceil": lambda x: x.code.math("ceil", x),
-    "trunc": lambda x: x.code.math("trunc", x),
-    "rint": nearest,
-    "less": lambda x, y: x.lt(y),
-    "less_equal": lambda x, y: x.le(y),
-    "greater": lambda x, y: x.gt(y),
-    "greater_equal": lambda x, y: x.ge(y),
-    "isnan": lambda x: x.is_nan(),
-    "isinf": arithmetic.isinf,
-    "isfinite": arithmetic.isfinite,
-    "signbit": arithmetic.signbit,
-    "maximum": arithmetic.maximum,
-    "minimum": arithmetic.minimum,
-    "exp": exponential.exp,
-    "exp2": exponential.exp2,
-    "expm1": exponential.expm1,
-    "sigmoid": exponential.sigmoid,
-    "softplus": exponential.softplus,
-    "logaddexp": exponential.logaddexp,
-    "logaddexp2": exponential.logaddexp2,
-    "log": logarithm.log,
-    "log2": logarithm.log2,
-    "log10": logarithm.log10,
-    "log1p": logarithm.log1p,
-    "xlogy": lambda x, y: arithmetic.strong_mul(x, logarithm.log(y)),
-    "arctanh": logarithm.arctanh,
-}
+_FLOATS: Final = _table(
+    {
+        "reciprocal": lambda x: 1.0 / x,
+        "sqrt": root,
+        "abs": magnitude,
+        "sign": arithmetic.sign,
+        "floor": lambda x: x.code.math("floor", x),
+        "ceil": lambda x: x.code.math("ceil", x),
+        "trunc": lambda x: x.code.math("trunc", x),
+        "rint": nearest,
+        "isnan": lambda x: x.is_nan(),
+        "isinf": arithmetic.isinf,
+        "isfinite": arithmetic.isfinite,
+        "signbit": arithmetic.signbit,
+        "exp": exponential.exp,
+        "exp2": exponential.exp2,
+        "expm1": exponential.expm1,
+        "sigmoid": exponential.sigmoid,
+        "softplus": exponential.softplus,
+        "log": logarithm.log,
+        "log2": logarithm.log2,
+        "log10": logarithm.log10,
+        "log1p": logarithm.log1p,
+        "cbrt": power.cbrt,
+        "sin": circular.sin,
+        "cos": circular.cos,
+        "tan": circular.tan,
+        "arcsin": circular.arcsin,
+        "arccos": circular.arccos,
+        "arctan": circular.arctan,
+        "sinh": hyperbolic.sinh,
+        "cosh": hyperbolic.cosh,
+        "tanh": hyperbolic.tanh,
+        "arcsinh": hyperbolic.arcsinh,
+        "arccosh": hyperbolic.arccosh,
+        "arctanh": hyperbolic.arctanh,
+        "erf": error_function.erf,
+        "erfc": error_function.erfc,
+    },
+    {
+        "divide": lambda x, y: x / y,
+        "floor_divide": arithmetic.floor_divide,
+        "remainder": arithmetic.remainder,
+        "fmod": arithmetic.fmod,
+        "copysign": with_sign,
+        "less": lambda x, y: x.lt(y),
+        "less_equal": lambda x, y: x.le(y),
+        "greater": lambda x, y: x.gt(y),
+        "greater_equal": lambda x, y: x.ge(y),
+        "maximum": arithmetic.maximum,
+        "minimum": arithmetic.minimum,
+        "logaddexp": exponential.logaddexp,
+        "logaddexp2": exponential.logaddexp2,
+        "xlogy": lambda x, y: arithmetic.strong_mul(x, logarithm.log(y)),
+        "power": power.power,
+        "hypot": power.hypot,
+        "arctan2": circular.arctan2,
+    },
+)
 
-_INTEGERS: Final[dict[str, Rule]] = {
-    "reciprocal": integers.reciprocal,
-    "floor_divide": integers.floor_divide,
-    "remainder": integers.remainder,
-    "fmod": integers.fmod,
-    "power": integers.power,
-    "abs": integers.absolute,
-    "sign": integers.sign,
-    "less": integers.below,
-    "less_equal": lambda x, y: ~integers.above(x, y),
-    "greater": integers.above,
-    "greater_equal": lambda x, y: ~integers.below(x, y),
-    "maximum": integers.maximum,
-    "minimum": integers.minimum,
-    "left_shift": integers.left_shift,
-    "right_shift": integers.right_shift,
-}
-
-_BOOLEANS: Final[dict[str, Rule]] = {
-    "add": lambda x, y: x | y,
-    "multiply": lambda x, y: x & y,
-    "strong_mul": lambda x, y: x & y,
-    "strong_both": lambda x, y: x & y,
-    "logical_not": lambda x: ~x,
-    "logical_and": lambda x, y: x & y,
-    "logical_or": lambda x, y: x | y,
-    "logical_xor": lambda x, y: x ^ y,
-    "abs": lambda x: x,
-    "less": lambda x, y: ~x & y,
-    "less_equal": lambda x, y: ~x | y,
-    "greater": lambda x, y: x & ~y,
-    "greater_equal": lambda x, y: x | ~y,
-    "maximum": lambda x, y: x | y,
-    "minimum": lambda x, y: x & y,
-}
-
-_WHOLE: Final[dict[str, Rule]] = {
-    **dict.fromkeys(("floor", "ceil", "trunc"), lambda x: x),
-    **dict.fromkeys(("isnan", "isinf"), lambda x: x.ne(x)),
-    "isfinite": lambda x: x.eq(x),
-}
+_WHOLE: Final = _table(
+    {
+        **dict.fromkeys(("floor", "ceil", "trunc"), _same),
+        **dict.fromkeys(("isnan", "isinf"), _never),
+        "isfinite": _always,
+    },
+    {},
+)
 """What a question about fractions or infinities comes to for integers and booleans."""
 
-_TABLES: Final[dict[str, dict[str, Rule]]] = {
-    "f": _ANY | _FLOATS,
+_INTEGERS: Final = _table(
+    {
+        "reciprocal": integers.reciprocal,
+        "abs": integers.absolute,
+        "sign": integers.sign,
+    },
+    {
+        "floor_divide": integers.floor_divide,
+        "remainder": integers.remainder,
+        "fmod": integers.fmod,
+        "power": integers.power,
+        "less": integers.below,
+        "less_equal": lambda x, y: ~integers.above(x, y),
+        "greater": integers.above,
+        "greater_equal": lambda x, y: ~integers.below(x, y),
+        "maximum": integers.maximum,
+        "minimum": integers.minimum,
+        "left_shift": integers.left_shift,
+        "right_shift": integers.right_shift,
+    },
+)
+
+_BOOLEANS: Final = _table(
+    {
+        "logical_not": lambda x: ~x,
+        "abs": lambda x: x,
+    },
+    {
+        "add": lambda x, y: x | y,
+        "multiply": lambda x, y: x & y,
+        "strong_mul": lambda x, y: x & y,
+        "strong_both": lambda x, y: x & y,
+        "logical_and": lambda x, y: x & y,
+        "logical_or": lambda x, y: x | y,
+        "logical_xor": lambda x, y: x ^ y,
+        "less": lambda x, y: ~x & y,
+        "less_equal": lambda x, y: ~x | y,
+        "greater": lambda x, y: x & ~y,
+        "greater_equal": lambda x, y: x | ~y,
+        "maximum": lambda x, y: x | y,
+        "minimum": lambda x, y: x & y,
+    },
+)
+
+_TABLES: Final[dict[str, Table]] = {
+    "f": _ANY | _FLOATS | {"sinc": cardinal_sine.sinc},
     "i": _ANY | _WHOLE | _INTEGERS,
     "u": _ANY | _WHOLE | _INTEGERS,
     "b": _ANY | _WHOLE | _BOOLEANS,

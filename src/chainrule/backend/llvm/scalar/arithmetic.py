@@ -86,7 +86,7 @@ def fmod(x: Val, y: Val) -> Val:
 
 
 def _short_rest(x: Val, y: Val) -> Val:
-    """The rest of positive numbers whose quotient is below 2 ** 52 (2 ** 23): that of the rounded quotient, or one y off."""
+    """The rest of positive numbers whose quotient is below 2 ** 52 (2 ** 23); rounded it may be one too large."""
     rest = fma(-x.code.math("trunc", x / y), y, x)
     return where(rest.lt(0.0), rest + y, rest)
 

@@ -1,4 +1,4 @@
-"""How numbers of each dtype are held in registers and in memory, and conversions between dtypes, as NumPy's `astype`."""
+"""How numbers of each dtype are held in registers and in memory, and conversions between them, as NumPy's `astype`."""
 
 from __future__ import annotations
 

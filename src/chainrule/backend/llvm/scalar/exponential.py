@@ -1,8 +1,8 @@
 """Exponentials, and the functions that networks make of them.
 
-e ** x = 2 ** k e ** r with k the nearest whole number to x / log 2. The rest r = x - k log 2 is exact by two fused
-multiply-adds (W. J. Cody and W. Waite 1980: the constant in two parts), e ** r a polynomial. k is read from the low bits
-of x / log 2 + 1.5 2 ** 52 (2 ** 23), so that NaN goes through.
+e ** x = 2 ** k e ** r with k the nearest whole number to x / log 2. The rest r = x - k log 2 is found by two fused
+multiply-adds (W. J. Cody and W. Waite 1980: the constant in two parts), e ** r is a polynomial. k is read from the low
+bits of x / log 2 + 1.5 2 ** 52 (2 ** 23), so that NaN goes through.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from chainrule.backend.llvm.scalar.formula import (
     larger,
     magnitude,
     polynomial,
+    smaller,
     where,
 )
 from chainrule.backend.llvm.values import F32, F64, Val
@@ -50,13 +51,25 @@ def whole(x: Val, factor: float = 1.0) -> Whole:
     return Whole(shifted - shift, shifted)
 
 
-def scaled(x: Val, k: Whole, add: int = 0) -> Val:
-    """x 2 ** (k + add), rounded once where that is subnormal, infinite where it is too large."""
-    ty = x.ty.element
+def power_of(k: Whole, add: int = 0) -> Val:
+    """2 ** (k + add) where that is a normal number."""
+    ty = k.shifted.ty.element
+    return floats((bits(k.shifted) + (BIAS[ty] + add)) << MANTISSA[ty])
+
+
+def scale_of(k: Whole, add: int = 0) -> tuple[Val, Val]:
+    """Two powers of two, the product of which is 2 ** (k + add): for more than the range of normal numbers."""
+    ty = k.shifted.ty.element
     low = (1 << MANTISSA[ty]) - 1
     exponent = (bits(k.shifted) & low) - ((1 << (MANTISSA[ty] - 1)) - 2 * BIAS[ty] - add)  # k + add + 2 bias
     half = exponent.lshr(1)
-    return x * floats(half << MANTISSA[ty]) * floats((exponent - half) << MANTISSA[ty])
+    return floats(half << MANTISSA[ty]), floats((exponent - half) << MANTISSA[ty])
+
+
+def scaled(x: Val, k: Whole) -> Val:
+    """x 2 ** k, rounded once where that is subnormal, infinite where it is too large."""
+    first, second = scale_of(k)
+    return x * first * second
 
 
 def reduced(x: Val) -> tuple[Whole, Val]:
@@ -69,6 +82,11 @@ def reduced(x: Val) -> tuple[Whole, Val]:
 def minus_one(r: Val) -> Val:
     """e ** r - 1 for |r| <= log(2) / 2."""
     return fma(r * r, polynomial(r, EXP[NAMES[r.ty.element]]), r)
+
+
+def times_power_minus(power: Val, r: Val, less: Val | float) -> Val:
+    """2 ** k e ** r - less, given 2 ** k: where the terms cancel, 2 ** k - less is exact."""
+    return fma(power, r * r * polynomial(r, EXP[NAMES[r.ty.element]]), fma(power, r, power - less))
 
 
 def within(x: Val, low: float, high: float) -> Val:
@@ -95,8 +113,7 @@ def expm1(x: Val) -> Val:
     """e ** x - 1: 2 (2 ** (k - 1) (e ** r - 1) + 2 ** (k - 1) - 1/2), which neither overflows early nor cancels."""
     ty = x.ty.element
     k, r = reduced(within(x, -40.0, LIMITS[ty][1]))
-    half = floats((bits(k.shifted) + (BIAS[ty] - 1)) << MANTISSA[ty])
-    out = fma(half, minus_one(r), half - 0.5) * 2.0
+    out = times_power_minus(power_of(k, -1), r, 0.5) * 2.0
     return where(magnitude(x).lt(4 * SMALLEST[ty]), x, out)
 
 
@@ -108,15 +125,13 @@ def sigmoid(x: Val) -> Val:
     ty = x.ty.element
     down = 64 if ty == F32 else 512
     k, r = reduced(-within(x, LIMITS[ty][0], 40.0))
-    power = (minus_one(r) + 1.0) * floats((bits(k.shifted) + (BIAS[ty] - down)) << MANTISSA[ty])
-    return 2.0**-down / (power + 2.0**-down)
+    power, unit = power_of(k, -down), 2.0**-down
+    return unit / (larger(power, unit) + fma(power, minus_one(r), smaller(power, unit)))
 
 
 def log_one_two(e: Val) -> Val:
-    """log(1 + e) for 0 <= e <= 1: with w = e / (1 + e / 2) it is 2 atanh(w / 2)."""
-    w = e / fma(e, 0.5, 1.0)
-    z = w * w
-    return fma(w * z, polynomial(z, LOG_ONE_TWO[NAMES[e.ty.element]]), w)
+    """log(1 + e) for 0 <= e <= 1."""
+    return fma(e * e, polynomial(e, LOG_ONE_TWO[NAMES[e.ty.element]]), e)
 
 
 def softplus(x: Val) -> Val:
@@ -139,4 +154,4 @@ def logaddexp(x: Val, y: Val) -> Val:
 def logaddexp2(x: Val, y: Val) -> Val:
     """log2(2 ** x + 2 ** y)."""
     most, difference = _apart(x, y)
-    return fma(log_one_two(exp2(difference)), LOG2_E, most)
+    return most + log_one_two(exp2(difference)) * LOG2_E

@@ -30,7 +30,7 @@ def below(x: Val, y: Operand) -> Val:
 
 
 def _safe(y: Val) -> tuple[Val, Val, Val | None]:
-    """A divisor that no division fails by; where y is 0; where it is -1, by which the smallest number has no quotient."""
+    """A divisor that no division fails by; where y is 0; where it is -1, by which the smallest number has none."""
     zero = y.eq(0)
     if not is_signed(y):
         return where(zero, 1, y), zero, None

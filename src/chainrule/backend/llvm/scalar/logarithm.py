@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from chainrule.backend.llvm.scalar.coefficients import ATANH, LOG, LOG1P
+from chainrule.backend.llvm.scalar.coefficients import LOG, LOG1P
 from chainrule.backend.llvm.scalar.exponential import LN2, NAMES
 from chainrule.backend.llvm.scalar.formula import (
     BIAS,
@@ -28,7 +28,6 @@ from chainrule.backend.llvm.scalar.formula import (
     quick_sum,
     two_sum,
     where,
-    with_sign,
 )
 from chainrule.backend.llvm.values import F32, F64, Val
 
@@ -100,12 +99,12 @@ def log(x: Val) -> Val:
     return normal.finish(_log(k + normal.more, f))
 
 
-def log1p(x: Val) -> Val:
-    """log(1 + x): of the rounded sum, and the sum's rounding error divided by it."""
+def log1p(x: Val, rest: Val | None = None) -> Val:
+    """log(1 + x + rest), the rest being tiny: of the rounded sum, and the rounding error divided by it."""
     total, error = two_sum(x, 1.0)
     normal = Normal(total)
     k, f = split(normal.x)
-    found = normal.finish(_log(k + normal.more, f, error / total))
+    found = normal.finish(_log(k + normal.more, f, (error if rest is None else error + rest) / total))
     return where(magnitude(x).lt(2.0 ** -(MANTISSA[x.ty.element] + 2)), x, found)
 
 
@@ -141,11 +140,3 @@ def log2(x: Val) -> Val:
 def log10(x: Val) -> Val:
     """The logarithm of x to base 10."""
     return _in_base(x, LOG10_E[x.ty.element], LOG10_2[x.ty.element])
-
-
-def arctanh(x: Val) -> Val:
-    """log((1 + x) / (1 - x)) / 2: a polynomial to 1/2; further out 1 - |x| is exact."""
-    size = magnitude(x)
-    z = x * x
-    near = fma(size * z, polynomial(z, ATANH[NAMES[x.ty.element]]), size)
-    return with_sign(where(size.lt(0.5), near, log((size + 1.0) / (1.0 - size)) * 0.5), x)
