@@ -55,7 +55,7 @@ class Group:
     def same(self) -> bool:
         """Whether they hold what they held, or the same numbers and strings."""
         now = self.now()
-        return now is not None and all(new is old or alike(old, new) for old, new in zip(self.values, now, strict=True))
+        return now is not None and (all(map(is_, now, self.values)) or all(map(_is_like, self.values, now)))
 
 
 def group(read: Callable[[], Sequence[Any]]) -> Group:
@@ -189,6 +189,10 @@ class Captures:
         if id(old) not in self.followed or not isinstance(new, np.ndarray):
             return False
         return bool(old.shape == other.shape and old.dtype == other.dtype)
+
+
+def _is_like(old: Any, new: Any) -> bool:
+    return new is old or alike(old, new)
 
 
 def alike(old: Any, new: Any) -> bool:
