@@ -25,7 +25,7 @@ class Stagings:
         self._warned = False
 
     def add(self, call: Call, changed: bool) -> None:
-        """Counts one; `changed`: something outside had. Where that becomes a habit a RecompileWarning, once, says so."""
+        """Counts one; `changed`: something outside had. Where that becomes a habit a RecompileWarning says so once."""
         self.count += 1
         types = self._types.setdefault(call.form, {})
         self._again += changed
