@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from chainrule.ir.graph import Node
 from chainrule.schedule.group import Group
-from chainrule.schedule.plan import Place, Slot
+from chainrule.schedule.plan import Buffer, Place, Slot
 from chainrule.schedule.views import Base, View
-
-if TYPE_CHECKING:
-    from chainrule.schedule.region import Region
 
 Pairs: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]
 
@@ -51,10 +48,11 @@ class Call:
 
 @dataclass(frozen=True, eq=False)
 class Repeat:
-    """A loop, whose body is a region of its own; `reads` are what it reads of the region around it."""
+    """A loop; the items of its body, and which buffers in it are others; `reads` are what it reads around it."""
 
     node: Node
-    body: Region
+    body: Items
+    renamed: Mapping[Buffer, Buffer]
     slots: tuple[Slot, ...]
     reads: tuple[Place, ...]
 

@@ -150,7 +150,7 @@ class Region:
         targets = [Target(place, view.base) for place, view in zip(carried, inputs[len(fixed) :], strict=True)]
         targets += [Target(slot) for _, slot in slots[len(scanned) :]]
         region = Region(expand(body), inside, targets)
-        self.items.add(Repeat(node, region, tuple([slot for slot, _ in slots]), tuple(reads)))
+        self.items.add(Repeat(node, region.items, region.renamed, tuple([slot for slot, _ in slots]), tuple(reads)))
         results = [*carried, *ys]
         return [
             whole(Base(value.shape, value.dtype, value.type.weak, position, place))

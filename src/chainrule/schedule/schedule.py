@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from chainrule.ir.graph import Graph
@@ -12,7 +12,7 @@ from chainrule.schedule.cut import cut
 from chainrule.schedule.emit import Frame, Writer, nests
 from chainrule.schedule.expand import expand
 from chainrule.schedule.group import Group
-from chainrule.schedule.items import Call, Copy, Item, Product, Repeat, Target
+from chainrule.schedule.items import Call, Copy, Item, Items, Product, Repeat, Target
 from chainrule.schedule.plan import (
     Buffer,
     Compute,
@@ -50,17 +50,17 @@ def schedule(graph: Graph, donations: Donations = ()) -> Plan:
         outputs[made] = inputs[given]
         targets[made] = Target(_dense(graph.outputs[made].type, inputs[given]), bases[given])
     region = Region(graph, [whole(base) for base in bases], targets)
-    renamed = _renamed(region)
+    renamed = _renamed(region.items, region.renamed)
     renamed = {buffer: _last(buffer, renamed) for buffer in renamed}
-    return Plan(cut(tile(steps(region), renamed)), inputs, outputs, renamed)
+    return Plan(cut(tile(_steps(region.items), renamed)), inputs, outputs, renamed)
 
 
-def _renamed(region: Region) -> dict[Buffer, Buffer]:
-    """Which buffers are others, in the region and in its loops."""
-    found = dict(region.renamed)
-    for _, item in region.items:
+def _renamed(items: Items, renamed: Mapping[Buffer, Buffer]) -> dict[Buffer, Buffer]:
+    """Which buffers are others, in a region and in its loops."""
+    found = dict(renamed)
+    for _, item in items:
         if isinstance(item, Repeat):
-            found.update(_renamed(item.body))
+            found.update(_renamed(item.body, item.renamed))
     return found
 
 
@@ -78,12 +78,12 @@ def _dense(type: Type, buffer: Buffer) -> Place:
     return Place(buffer, type.dtype, dense(type.shape))
 
 
-def steps(region: Region) -> tuple[Step, ...]:
-    """The steps of a region's items, in order."""
-    return tuple([step for _, item in region.items for step in _steps(item) if not is_empty(step)])
+def _steps(items: Items) -> tuple[Step, ...]:
+    """The steps of items, in order."""
+    return tuple([step for _, item in items for step in _item_steps(item) if not _is_empty(step)])
 
 
-def _steps(item: Item) -> Sequence[Step]:
+def _item_steps(item: Item) -> Sequence[Step]:
     match item:
         case Group():
             return nests(item)
@@ -93,8 +93,8 @@ def _steps(item: Item) -> Sequence[Step]:
             return [_copy(source, target)]
         case Call(node, operands, results):
             return [Special(node, tuple([_place(view) for view in operands]), tuple(map(_place_of, results)))]
-        case Repeat(node, body, slots):
-            return [Loop(node.attrs["length"], node.attrs["reverse"], slots, steps(body), node)]
+        case Repeat(node, body, _, slots):
+            return [Loop(node.attrs["length"], node.attrs["reverse"], slots, _steps(body), node)]
 
 
 def _place_of(base: Base) -> Place:
@@ -165,7 +165,7 @@ def _with_last(place: Place, shape: Sequence[int]) -> Place:
     return place if shape else Place(place.buffer, place.dtype, (0,), place.offset)
 
 
-def is_empty(step: Step) -> bool:
+def _is_empty(step: Step) -> bool:
     """Whether there is nothing to do."""
     if isinstance(step, Nest):
         folds = any(stage.folds for stage in step.stages)

@@ -18,7 +18,8 @@ from chainrule.schedule.plan import Buffer, Plan
 from chainrule.schedule.schedule import schedule
 
 ARENA: Final = 0
-"""The slot of the arena; those of inputs, of outputs that are written over no input, and of constants follow."""
+"""The slot of the arena; those of inputs, of outputs that are written over no input, and of constants follow, then those
+that the program sets itself."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,20 +39,21 @@ def build(graph: Graph, donations: Donations = (), machine: Machine | None = Non
     """The program of a graph; with `apart`, buffers in the arena do not share memory and have gaps between them."""
     plan = schedule(graph, donations)
     lowered = lower(plan, machine)
-    arena = place_buffers(lowered.uses, apart)
+    arena, private = place_buffers(lowered.uses, apart), place_buffers(lowered.private, apart)
     works = tuple(line for line in lowered.lines if isinstance(line, Work))
     code, compiled = addresses([work.kernel for work in works])
     over = {made for _, made in donations}
     outputs = tuple(i for i in range(len(graph.outputs)) if i not in over)
-    slots = _Slots(plan, lowered, arena, outputs)
+    slots = _Slots(plan, lowered, arena, private, outputs)
     items = [_item(line, slots.address, code) for line in lowered.lines]
-    return Built(Program(items, slots.count), plan, works, arena, outputs, lowered.constants, compiled)
+    program = Program(items, slots.count, (slots.private, private.nbytes) if private.nbytes else None)
+    return Built(program, plan, works, arena, outputs, lowered.constants, compiled)
 
 
 class _Slots:
     """The slot and the offset at which each buffer begins."""
 
-    def __init__(self, plan: Plan, lowered: Lowered, arena: Arena, outputs: Sequence[int]) -> None:
+    def __init__(self, plan: Plan, lowered: Lowered, arena: Arena, private: Arena, outputs: Sequence[int]) -> None:
         self._renamed: Mapping[Buffer, Buffer] = plan.renamed
         self._found = {buffer: (ARENA, offset) for buffer, offset in arena.offsets.items()}
         self.count = 1
@@ -60,6 +62,9 @@ class _Slots:
         for buffer in (*plan.inputs, *[plan.outputs[i] for i in outputs], *lowered.constants, *slices):
             self._found[buffer] = (self.count, 0)
             self.count += 1
+        self.private = self.count
+        self._found.update((buffer, (self.private, offset)) for buffer, offset in private.offsets.items())
+        self.count += 1
 
     def address(self, buffer: Buffer) -> tuple[int, int]:
         return self._found[self._renamed.get(buffer, buffer)]
@@ -76,6 +81,6 @@ def _item(line: Line, address: Callable[[Buffer], tuple[int, int]], code: Mappin
             for slot in loop.slots:
                 source, offset = address(slot.source)
                 advances.append(Advance(address(slot.buffer)[0], source, offset + slot.start, slot.step))
-            return LoopBegin(loop.length, loop.reverse, tuple(advances))
+            return LoopBegin(loop.length, loop.reverse, tuple(advances), parallel=loop.parallel)
         case End():
             return LoopEnd()

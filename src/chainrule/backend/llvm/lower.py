@@ -41,10 +41,12 @@ Line: TypeAlias = Work | Begin | End
 
 @dataclass(frozen=True, eq=False)
 class Lowered:
-    """Kernels and loops in order, and the buffers of the arena with their uses."""
+    """Kernels and loops in order, and the buffers of the arena with their uses: those that all workers share, and the
+    `private` ones, which are used in one parallel loop alone."""
 
     lines: tuple[Line, ...]
     uses: dict[Buffer, list[Use]]
+    private: dict[Buffer, list[Use]]
     constants: tuple[Buffer, ...]
 
 
@@ -54,7 +56,7 @@ def lower(plan: Plan, machine: Machine | None = None) -> Lowered:
     uses = _Uses(plan)
     for time, line in enumerate(lines):
         uses.add(time, line)
-    return Lowered(lines, uses.found(), tuple(uses.constants))
+    return Lowered(lines, *uses.found(), tuple(uses.constants))
 
 
 def _lines(steps: Sequence[Step], machine: Machine) -> list[Line]:
@@ -90,6 +92,7 @@ class _Uses:
     _times: dict[Buffer, list[tuple[int, tuple[int, ...]]]] = field(default_factory=dict)
     _open: list[int] = field(default_factory=list)
     _ends: dict[int, int] = field(default_factory=dict)
+    _parallel: set[int] = field(default_factory=set)
     _sources: dict[Buffer, Buffer] = field(default_factory=dict)
 
     def add(self, time: int, line: Line) -> None:
@@ -102,6 +105,8 @@ class _Uses:
                     self._sources[slot.buffer] = slot.source
                     self._use(time, slot.source)
                 self._open.append(time)
+                if loop.parallel:
+                    self._parallel.add(time)
             case End(loop):
                 self._ends[self._open.pop()] = time
                 for slot in loop.slots:
@@ -116,8 +121,12 @@ class _Uses:
         elif buffer.kind == "constant" and buffer not in self.constants:
             self.constants.append(buffer)
 
-    def found(self) -> dict[Buffer, list[Use]]:
-        return {
-            buffer: [Use(time, tuple([(begin, self._ends[begin]) for begin in loops])) for time, loops in times]
-            for buffer, times in self._times.items()
-        }
+    def found(self) -> tuple[dict[Buffer, list[Use]], dict[Buffer, list[Use]]]:
+        """The uses of shared buffers, and those of private ones."""
+        shared: dict[Buffer, list[Use]] = {}
+        private: dict[Buffer, list[Use]] = {}
+        for buffer, times in self._times.items():
+            common = set.intersection(*[set(loops) for _, loops in times])
+            uses = [Use(time, tuple([(begin, self._ends[begin]) for begin in loops])) for time, loops in times]
+            (private if common & self._parallel else shared)[buffer] = uses
+        return shared, private

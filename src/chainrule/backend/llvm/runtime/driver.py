@@ -99,6 +99,9 @@ def _write_walk(module: Module, processor: Processor, alone: bool) -> None:
         offset = worker * read(f, state, StateWord.SCRATCH_STEP)
         scratch = f.element(read(f, state, StateWord.SCRATCH, PTR), offset, I8)
         profile = read(f, state, StateWord.PROFILE)
+        private = read(f, state, StateWord.PRIVATE_SLOT)
+        with f.when(private.ge(0)):
+            f.store(f.element(scratch, read(f, state, StateWord.PRIVATE), I8), f.element(slots, private, I8))
         own = (state, worker, workers, area, counters, slots, pointers, scratch, profile)
         walk = _Walk(f, processor, alone, *own)
         zero = f.constant(0, I64)
@@ -119,16 +122,16 @@ def _step(walk: _Walk, entry: Val, order: Val, failed: Val) -> list[Val]:
 
     def loop() -> list[Val]:
         return f.either(
-            kind.eq(Entry.BEGIN),
-            lambda: _begin(walk, entry, order, failed),
+            kind.eq(Entry.END),
+            lambda: _end(walk, entry, order, failed),
             lambda: f.either(
-                kind.eq(Entry.END),
-                lambda: _end(walk, entry, order, failed),
+                kind.eq(Entry.HALT),
                 lambda: [entry, order, failed, halted],
+                lambda: _begin(walk, entry, order, failed),
             ),
         )
 
-    return f.either(kind.eq(Entry.CALL), lambda: _call(walk, entry, order, failed), loop)
+    return f.either(kind.le(Entry.WHOLE), lambda: _call(walk, entry, order, failed), loop)
 
 
 def _meet(walk: _Walk, flag: Val) -> Val:
@@ -165,7 +168,7 @@ def _call(walk: _Walk, entry: Val, order: Val, failed: Val) -> list[Val]:
     met = _meet(walk, read(f, entry, CallWord.BARRIER))
 
     def work() -> list[Val]:
-        begin, end = _share(walk, read(f, entry, CallWord.PARTS))
+        begin, end = _share(walk, entry, read(f, entry, CallWord.PARTS))
         return f.either(begin.lt(end), lambda: [_invoke(walk, entry, order, begin, end)], lambda: [zero])
 
     if walk.alone:
@@ -176,17 +179,25 @@ def _call(walk: _Walk, entry: Val, order: Val, failed: Val) -> list[Val]:
     return [_next(f, entry), order + 1, bad, met]
 
 
-def _share(walk: _Walk, parts: Val) -> list[Val]:
+def _share(walk: _Walk, entry: Val, parts: Val) -> list[Val]:
     """Which parts this worker does: [parts w / T, parts (w + 1) / T); a single one is worker 0's."""
     f, worker, workers = walk.f, walk.worker, walk.workers
     zero = f.constant(0, I64)
     if walk.alone:
         return [zero, parts]
-    return f.either(
-        parts.eq(1),
-        lambda: [zero, worker.eq(0).cast("zext", I64)],
-        lambda: [(parts * worker).udiv(workers), (parts * (worker + 1)).udiv(workers)],
-    )
+
+    def shared() -> list[Val]:
+        return f.either(
+            parts.eq(1), lambda: [zero, worker.eq(0).cast("zext", I64)], lambda: _slice(parts, worker, workers)
+        )
+
+    whole = read(f, entry, CallWord.ENTRY).eq(Entry.WHOLE)
+    return f.either(whole, lambda: [zero, parts], shared)
+
+
+def _slice(count: Val, worker: Val, workers: Val) -> list[Val]:
+    """The worker's share of so many things."""
+    return [(count * worker).udiv(workers), (count * (worker + 1)).udiv(workers)]
 
 
 def _invoke(walk: _Walk, entry: Val, order: Val, begin: Val, end: Val) -> Val:
@@ -235,31 +246,45 @@ def _write_note(module: Module) -> None:
 
 
 def _begin(walk: _Walk, entry: Val, order: Val, failed: Val) -> list[Val]:
-    """The first iteration; a loop that worker 0 runs alone is jumped over by the others."""
+    """The first iteration of a worker; one that has none goes over the loop."""
     f = walk.f
     status = _meet(walk, read(f, entry, LoopWord.BARRIER))
-    jump = read(f, entry, LoopWord.JUMP)
+    length, jump = read(f, entry, LoopWord.LENGTH), read(f, entry, LoopWord.JUMP)
+    calls, zero = read(f, entry, LoopWord.ORDER), f.constant(0, I64)
+    if walk.alone:
+        f.run("chainrule_enter", entry, walk.counters, walk.slots, zero, length)
+        return [_next(f, entry), order, failed, status]
+
+    def own() -> list[Val]:
+        nothing = jump.ne(0) & walk.worker.ne(0)
+        return [zero, f.select(nothing, zero, length)]
+
+    shared = read(f, entry, LoopWord.ENTRY).eq(Entry.SHARE)
+    first, last = f.either(shared, lambda: _slice(length, walk.worker, walk.workers), own)
 
     def over() -> list[Val]:
-        return [f.element(entry, jump, I8), order + read(f, entry, LoopWord.ORDER)]
+        return [f.element(entry, jump, I8), order + length * calls]
 
     def enter() -> list[Val]:
-        f.run("chainrule_enter", entry, walk.counters, walk.slots)
-        return [_next(f, entry), order]
+        f.run("chainrule_enter", entry, walk.counters, walk.slots, first, last)
+        return [_next(f, entry), order + first * calls]
 
-    ways = enter() if walk.alone else f.either(jump.ne(0) & walk.worker.ne(0), over, enter)
-    return [*ways, failed, status]
+    return [*f.either(first.lt(last), enter, over), failed, status]
 
 
 def _write_enter(module: Module) -> None:
-    """Writes `void enter(entry, counters, slots)`: a loop begins."""
-    with module.function("chainrule_enter", None, internal=True, item=PTR, counters=PTR, slots=PTR) as f:
-        entry, counters, slots = f.arguments
-        f.store(f.constant(0, I64), f.element(counters, read(f, entry, LoopWord.COUNTER), I8))
+    """Writes `void enter(entry, counters, slots, first, last)`: a loop begins, with iterations from first to last."""
+    parameters = {"item": PTR, "counters": PTR, "slots": PTR, "first": I64, "last": I64}
+    with module.function("chainrule_enter", None, internal=True, **parameters) as f:
+        entry, counters, slots, first, last = f.arguments
+        counter = f.element(counters, read(f, entry, LoopWord.COUNTER), I8)
+        write(f, counter, 0, first)
+        write(f, counter, 1, last)
         with f.loop(0, read(f, entry, LoopWord.ADVANCES)) as loop:
-            move = f.element(f.element(entry, FIRST, I64), loop.index * 3, I64)
+            move = f.element(f.element(entry, FIRST, I64), loop.index << 2, I64)
             source = f.load(I64, f.element(slots, read(f, move, 1), I8))
-            f.store(source + read(f, move, 2), f.element(slots, read(f, move, 0), I8))
+            place = source + read(f, move, 2) + first * read(f, move, 3)
+            f.store(place, f.element(slots, read(f, move, 0), I8))
         f.ret()
 
 
@@ -271,9 +296,16 @@ def _end(walk: _Walk, entry: Val, order: Val, failed: Val) -> list[Val]:
 
     def again() -> list[Val]:
         (polled,) = f.either(read(f, entry, LoopWord.BARRIER).ne(0), lambda: [_poll(walk)], lambda: [on])
-        return [f.element(entry, read(f, entry, LoopWord.JUMP), I8), polled]
+        return [f.element(entry, read(f, entry, LoopWord.JUMP), I8), polled, order]
 
-    following, status = f.either(more.ne(0), again, lambda: [_next(f, entry), on])
+    def behind() -> list[Val]:
+        if walk.alone:
+            return [_next(f, entry), on, order]
+        counter = f.element(walk.counters, read(f, entry, LoopWord.COUNTER), I8)
+        others = read(f, entry, LoopWord.LENGTH) - read(f, counter, 1)
+        return [_next(f, entry), on, order + others * read(f, entry, LoopWord.ORDER)]
+
+    following, status, order = f.either(more.ne(0), again, behind)
     return [following, order, failed, status]
 
 
@@ -284,7 +316,7 @@ def _write_again(module: Module) -> None:
         place = f.element(counters, read(f, entry, LoopWord.COUNTER), I8)
         done = f.load(I64, place) + 1
         f.store(done, place)
-        with f.when(done.ge(read(f, entry, LoopWord.LENGTH))):
+        with f.when(done.ge(read(f, place, 1))):
             f.ret(0)
         with f.loop(0, read(f, entry, LoopWord.ADVANCES)) as loop:
             move = f.element(f.element(entry, FIRST, I64), loop.index << 1, I64)

@@ -35,9 +35,11 @@ class Entry(IntEnum):
     """What an entry of the table is: its first word. The second is its length in bytes."""
 
     CALL = 0
-    BEGIN = 1
-    END = 2  # of a loop
-    HALT = 3
+    WHOLE = 1  # a call in a parallel loop: whoever runs the iteration has all parts
+    BEGIN = 2
+    END = 3  # of a loop
+    SHARE = 4  # the begin of a parallel loop: each worker has some of the iterations
+    HALT = 5
 
 
 class CallWord(IntEnum):
@@ -54,16 +56,18 @@ class CallWord(IntEnum):
 
 
 class LoopWord(IntEnum):
-    """The words of a loop's two entries; then what moves on: (slot, source slot, start) and (slot, step), in bytes."""
+    """The words of a loop's two entries; then what moves on: (slot, source, start, step) and (slot, step), in bytes."""
 
     ENTRY = 0
     NBYTES = 1
     LENGTH = 2
-    COUNTER = 3  # in bytes from the area's counters
+    COUNTER = 3  # of iterations done, in bytes from the area's counters; the number to do is behind it
     ADVANCES = 4  # how many
     BARRIER = 5  # at the begin, whether all workers meet before it; at the end, whether it may yield
-    JUMP = 6  # at the begin, to behind the end where the worker 0 runs it alone, else 0; at the end, back to the first
-    ORDER = 7  # at the begin, the calls that are jumped over
+    JUMP = (
+        6  # at the begin, to behind the end where a worker may have none of it, else 0; at the end, to the first call
+    )
+    ORDER = 7  # calls in an iteration, where workers do different numbers of them
 
 
 FIRST: Final = 8
@@ -96,6 +100,8 @@ class StateWord(IntEnum):
     CALL = 20  # the number of the call that met an error
     INDEX = 21  # the element that is out of range
     NUMBERS = 22  # the address of memory for Python floats that are passed
+    PRIVATE = 23  # bytes from a worker's scratch memory to memory of its own
+    PRIVATE_SLOT = 24  # of that memory, in bytes from the area's slots; -1 where there is none
     FAILED = 32  # whether a worker met an error
     ARRIVED = 48  # workers at the barrier
     GENERATION = 64  # i32: how often it opened, times VERDICTS, and why it opened

@@ -52,11 +52,15 @@ class Timing:
 
 
 class Program:
-    """Calls and loops as a table, over `slots` addresses, of which a run is given the first ones."""
+    """Calls and loops as a table, over `slots` addresses, of which a run is given the first ones.
 
-    def __init__(self, items: Sequence[Item], slots: int) -> None:
+    `private` is a slot, and the bytes of each worker's own memory that it stands for.
+    """
+
+    def __init__(self, items: Sequence[Item], slots: int, private: tuple[int, int] | None = None) -> None:
         self.table = lay_out(items)
         self.slots = slots
+        self.private = private
         self.address, _ = self.table.words.buffer_info()
         self._free: list[State] = []
 
@@ -83,11 +87,13 @@ class State:
     def __init__(self, program: Program, threads: int) -> None:
         self.program, self.threads = program, threads
         table = program.table
-        slots = AreaWord.COUNTERS + table.depth
+        slots = AreaWord.COUNTERS + 2 * table.depth
         pointers = slots + program.slots
         area = -(-(pointers + table.pointers) // LINE) * LINE
         areas = 1 + (threads if threads > 1 else 0)
-        scratch = -(-table.scratch // (LINE * WORD)) * LINE * WORD
+        private = -(-table.scratch // (LINE * WORD)) * LINE * WORD
+        own_slot, own_bytes = program.private or (-1, 0)
+        scratch = private + -(-own_bytes // (LINE * WORD)) * LINE * WORD
         numbers = STATE_WORDS + areas * area
         head = -(-(numbers + program.slots) // LINE) * LINE  # as many numbers as there may be leaves
         memory: Any = np.empty((head + LINE) * WORD + threads * scratch, np.uint8)
@@ -108,6 +114,7 @@ class State:
         words[StateWord.AREA], words[StateWord.SLOTS] = area * WORD, slots * WORD
         words[StateWord.POINTERS] = pointers * WORD
         words[StateWord.SCRATCH], words[StateWord.SCRATCH_STEP] = self.address + head * WORD, scratch
+        words[StateWord.PRIVATE], words[StateWord.PRIVATE_SLOT] = private, WORD * own_slot if own_slot >= 0 else -1
         words[StateWord.THREADS], words[StateWord.NUMBERS] = threads, self.address + numbers * WORD
         if threads > 1:
             words[StateWord.SPIN] = spin_cycles() if threads <= available_processors() else 0
@@ -201,7 +208,7 @@ class State:
 
     def iterations(self, depth: int = 0) -> int:
         """How many iterations are done, where a slice has ended, of the loop that has `depth` loops around it."""
-        return self._words[STATE_WORDS + AreaWord.COUNTERS + depth]
+        return self._words[STATE_WORDS + AreaWord.COUNTERS + 2 * depth]
 
     def profile(self, on: bool = True) -> None:
         """Begins to measure the time of every call, from nothing, or ends it."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
-from chainrule.backend.llvm.runtime.layout import FIRST, WORD, Entry
+from chainrule.backend.llvm.runtime.layout import FIRST, WORD, Entry, LoopWord
 
 _ALL: Final = 2**64 - 1
 
@@ -41,7 +41,8 @@ class LoopBegin:
     """What stands before the calls of a loop; its iterations go from the last one to the first where `reverse`.
 
     `yields` tells whether a run may be interrupted between its iterations, and the workers meet there; where None, that
-    is so for outermost loops. `barrier` is as for a call, before the first iteration.
+    is so for outermost loops. `barrier` is as for a call, before the first iteration. The iterations of a `parallel` one
+    are divided among the workers, each of which runs its own alone; it does not yield.
     """
 
     length: int
@@ -49,6 +50,7 @@ class LoopBegin:
     advances: tuple[Advance, ...] = ()
     yields: bool | None = None
     barrier: bool | None = None
+    parallel: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +71,12 @@ class Table:
     pointers: int  # of the call that has most
     scratch: int  # of the call that needs most, for one worker
     yields: bool  # whether there is a place where a run may be interrupted
+    shares: bool  # whether there is a parallel loop
 
     @property
     def parallel(self) -> bool:
-        """Whether any call has more than one part."""
-        return any(call.parts > 1 for call in self.calls)
+        """Whether there is anything to divide among workers."""
+        return self.shares or any(call.parts > 1 for call in self.calls)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +101,7 @@ def lay_out(items: Sequence[Item]) -> Table:
     calls = tuple(item for item in items if isinstance(item, Call))
     pointers = max((len(call.pointers) for call in calls), default=0)
     scratch = max((call.scratch for call in calls), default=0)
-    return Table(writer.words, calls, writer.depth, pointers, scratch, writer.yields)
+    return Table(writer.words, calls, writer.depth, pointers, scratch, writer.yields, writer.shares)
 
 
 def _nested(items: Sequence[Item]) -> _Block:
@@ -128,7 +131,11 @@ _PARALLEL: Final = 2
 
 def _kind(block: _Block) -> int:
     """What may run on some worker while a block is run."""
-    return max((_kind(x.body) if isinstance(x, _Loop) else _own_kind(x.call) for x in block), default=_NOTHING)
+    return max((_loop_kind(x) if isinstance(x, _Loop) else _own_kind(x.call) for x in block), default=_NOTHING)
+
+
+def _loop_kind(loop: _Loop) -> int:
+    return _PARALLEL if loop.begin.parallel else _kind(loop.body)
 
 
 def _own_kind(call: Call) -> int:
@@ -154,6 +161,7 @@ class _Writer:
         self.words = array("Q")
         self.depth = 0
         self.yields = False
+        self.shares = False
 
     def block(self, block: _Block, depth: int, pending: int) -> int:
         """Writes the entries of a block; what may still run behind it."""
@@ -162,46 +170,86 @@ class _Writer:
             pending = self._loop(item, depth, pending) if isinstance(item, _Loop) else self._call(*item, pending)
         return pending
 
+    def _own(self, block: _Block, depth: int) -> None:
+        """Writes the entries of a block that each worker runs alone."""
+        self.depth = max(self.depth, depth)
+        for item in block:
+            if isinstance(item, _Loop):
+                if item.begin.length > 0:
+                    self._entries(item, Entry.BEGIN, depth)
+            else:
+                self._entry(Entry.WHOLE, *item, False)
+
     def _call(self, number: int, call: Call, pending: int) -> int:
         kind = _own_kind(call)
         barrier = _clashes(pending, kind) if call.barrier is None else call.barrier
+        self._entry(Entry.CALL, number, call, barrier)
+        return kind if barrier else max(pending, kind)
+
+    def _entry(self, entry: Entry, number: int, call: Call, barrier: bool) -> None:
         begin = FIRST + 2 * len(call.pointers)
-        head = (Entry.CALL, WORD * (begin + len(call.words)), call.kernel, call.parts, int(barrier))
+        head = (entry, WORD * (begin + len(call.words)), call.kernel, call.parts, int(barrier))
         self.words.extend((*head, number, len(call.pointers), WORD * begin))
         for slot, offset in call.pointers:
             self.words.extend((WORD * slot, offset & _ALL))
         self.words.extend([word & _ALL for word in call.words])
-        return kind if barrier else max(pending, kind)
 
     def _loop(self, loop: _Loop, depth: int, pending: int) -> int:
-        begin, kind = loop.begin, _kind(loop.body)
+        begin, kind = loop.begin, _loop_kind(loop)
         if begin.length < 1:
             return pending
+        if begin.parallel:
+            self.shares = True
+            barrier = _clashes(pending, kind) if begin.barrier is None else begin.barrier
+            self._entries(loop, Entry.SHARE, depth, barrier)
+            return kind
         yields = depth == 0 if begin.yields is None else begin.yields
         self.yields |= yields
         barrier = _clashes(pending, kind) if begin.barrier is None else begin.barrier
         pending = _NOTHING if barrier else pending
         alone = kind == _SERIAL and not yields and not _meets(loop.body)
-        place = len(self.words)
-        moves = [self._start(begin, advance) for advance in begin.advances]
-        self._head(Entry.BEGIN, begin, depth, len(moves) * 3, int(barrier))
-        for move in moves:
-            self.words.extend((WORD * move.slot, WORD * move.source, move.start & _ALL))
+        place, moves = self._begin(loop, Entry.BEGIN, depth, barrier)
         first = len(self.words)
         entering = pending if yields or alone else max(pending, kind)
         pending = self.block(loop.body, depth + 1, entering)
+        self._end(loop, moves, depth, first, yields)
+        if alone:
+            self._jump(place, loop)
+        return pending
+
+    def _entries(self, loop: _Loop, entry: Entry, depth: int, barrier: bool = False) -> None:
+        """Writes a loop whose iterations a worker runs alone."""
+        place, moves = self._begin(loop, entry, depth, barrier)
+        first = len(self.words)
+        self._own(loop.body, depth + 1)
         end = len(self.words)
-        self._head(Entry.END, begin, depth, len(moves) * 2, int(yields), WORD * (first - end))
+        self._end(loop, moves, depth, first, False)
+        if entry == Entry.SHARE:
+            self._jump(place, loop)
+            self.words[end + LoopWord.ORDER] = self.words[place + LoopWord.ORDER]
+
+    def _begin(self, loop: _Loop, entry: Entry, depth: int, barrier: bool) -> tuple[int, list[Advance]]:
+        place, begin = len(self.words), loop.begin
+        moves = [self._start(begin, advance) for advance in begin.advances]
+        self._head(entry, begin, depth, len(moves) * 4, int(barrier))
+        for move in moves:
+            self.words.extend((WORD * move.slot, WORD * move.source, move.start & _ALL, move.step & _ALL))
+        return place, moves
+
+    def _end(self, loop: _Loop, moves: list[Advance], depth: int, first: int, yields: bool) -> None:
+        back = WORD * (first - len(self.words))
+        self._head(Entry.END, loop.begin, depth, len(moves) * 2, int(yields), back)
         for move in moves:
             self.words.extend((WORD * move.slot, move.step & _ALL))
-        if alone:
-            self.words[place + 6] = WORD * (len(self.words) - place)
-            self.words[place + 7] = _runs(loop)
-        return pending
+
+    def _jump(self, place: int, loop: _Loop) -> None:
+        """Lets a worker go over a loop that is written."""
+        self.words[place + LoopWord.JUMP] = WORD * (len(self.words) - place)
+        self.words[place + LoopWord.ORDER] = _runs(loop.body)
 
     def _head(self, entry: Entry, begin: LoopBegin, depth: int, extra: int, flag: int, jump: int = 0) -> None:
         nbytes, moves = WORD * (FIRST + extra), len(begin.advances)
-        self.words.extend((entry, nbytes, begin.length, WORD * depth, moves, flag, jump & _ALL, 0))
+        self.words.extend((entry, nbytes, begin.length, 2 * WORD * depth, moves, flag, jump & _ALL, 0))
 
     def _start(self, begin: LoopBegin, advance: Advance) -> Advance:
         """The advance as it begins: a reversed loop begins at the end and goes back."""
@@ -210,7 +258,6 @@ class _Writer:
         return advance._replace(start=advance.start + (begin.length - 1) * advance.step, step=-advance.step)
 
 
-def _runs(loop: _Loop) -> int:
-    """How many calls are run in a loop."""
-    inside = [_runs(item) if isinstance(item, _Loop) else 1 for item in loop.body]
-    return loop.begin.length * sum(inside)
+def _runs(block: _Block) -> int:
+    """How many calls are run in a block."""
+    return sum(item.begin.length * _runs(item.body) if isinstance(item, _Loop) else 1 for item in block)
