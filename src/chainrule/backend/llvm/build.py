@@ -18,8 +18,8 @@ from chainrule.schedule.plan import Buffer, Plan
 from chainrule.schedule.schedule import schedule
 
 ARENA: Final = 0
-"""The slot of the arena; those of inputs, of outputs that are written over no input, and of constants follow, then those
-that the program sets itself."""
+"""The slot of the arena; those of inputs, of outputs that are written over no input, and of constants follow, then
+those that the program sets itself."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -41,8 +41,8 @@ class LoopBegin:
     """What stands before the calls of a loop; its iterations go from the last one to the first where `reverse`.
 
     `yields` tells whether a run may be interrupted between its iterations, and the workers meet there; where None, that
-    is so for outermost loops. `barrier` is as for a call, before the first iteration. The iterations of a `parallel` one
-    are divided among the workers, each of which runs its own alone; it does not yield.
+    is so for outermost loops. `barrier` is as for a call, before the first iteration. The iterations of a `parallel`
+    one are divided among the workers, each of which runs its own alone; it does not yield.
     """
 
     length: int
