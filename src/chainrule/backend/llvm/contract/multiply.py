@@ -79,12 +79,15 @@ class _Writer:
         """Writes the kernel and the functions that it calls."""
         layout = self.layout
         for rows in range(1, layout.tile + 1):
-            options = {"turned": layout.turned, "ahead": layout.ahead}
-            write_micro(module, f"{name}.{rows}", self.dtype, rows, layout.width, **options)
+            code = f"{name}.{rows}"
+            write_micro(module, code, self.dtype, rows, layout.width, turned=layout.turned, ahead=layout.ahead)
         if layout.reading is not None:
             write_move(module, f"{name}.pack", self.dtype, layout.reading, layout.width, layout.shuffle)
         if layout.left is not None:
-            write_move(module, f"{name}.left", self.dtype, layout.left, layout.tile, layout.shuffle)
+            room = (
+                1 << (layout.tile - 1).bit_length()
+            )  # one vector for a tile's rows: what it has too much is overwritten
+            write_move(module, f"{name}.left", self.dtype, layout.left, layout.tile, room)
         if not layout.across and not layout.direct:
             turning: Reading = "columns" if self.dtype.itemsize >= 4 else "any"
             write_move(module, f"{name}.turn", self.dtype, turning, layout.width, layout.shuffle)
