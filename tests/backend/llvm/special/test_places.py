@@ -15,6 +15,7 @@ from chainrule.ir.node import Node, input_value
 from chainrule.ir.op import OPS, Op
 from chainrule.testing.draws import draws
 from chainrule.types import type_of
+from chainrule.where import Where
 
 PLACED = tuple(OPS[name] for name in ("gather", "scatter_add", "scatter_set", "permute_along", "in_range"))
 
@@ -137,6 +138,15 @@ def test_an_index_out_of_range_is_found_wherever_it_is(rest: tuple[int, ...]) ->
             refuse(OPS["gather"], [x, rows], {"axes": (0,)}, position)
             refuse(OPS["scatter_add"], [x, updates, rows], {"axes": (0,)}, position)
             refuse(OPS["scatter_set"], [x, updates, rows], {"axes": (0,)}, position)
+
+
+def test_the_error_names_the_line_of_the_node() -> None:
+    types = [type_of(np.zeros(3)), type_of(np.zeros(2, np.int64))]
+    inputs = tuple(map(input_value, types))
+    node = Node(OPS["gather"], inputs, {"axes": (0,)}, (type_of(np.zeros(2)),), Where("model.py", 7))
+    with pytest.raises(OutOfRangeError, match=r"got 5 at model\.py:7"):
+        check(node, [np.zeros(3), np.array([0, 5])])
+    check(node, [np.zeros(3), np.array([0, 2])])
 
 
 def test_each_of_several_indices_is_looked_at() -> None:

@@ -46,11 +46,11 @@ def test_rows_of_any_length(op: Op, n: int) -> None:
 def test_searchsorted(side: str) -> None:
     rng = np.random.default_rng(2)
     for dtype in DTYPES:
-        for other in DTYPES:
+        for other in sorted({dtype, "float64", "int32"}):
             for n in (0, 1, 2, 3, 50):
                 x = np.sort(few(rng, (n,), dtype))
                 for shape in ((), (0,), (2, 300)):
-                    for y in layouts(few(rng, shape, other))[:4]:
+                    for y in layouts(few(rng, shape, other))[:2]:
                         same(SEARCH, [x, y], {"side": side}, rng)
     x = np.sort(values(rng, (5000,), "float32"))
     for layout in (x, np.repeat(x, 2)[::2], np.ascontiguousarray(x[::-1])[::-1]):

@@ -13,7 +13,7 @@ from chainrule.backend.llvm.kernel import Kernel
 from chainrule.backend.llvm.scalar.convert import memory_type
 from chainrule.backend.llvm.special.elements import copy_run, wide
 from chainrule.backend.llvm.special.layout import PART, Record, split
-from chainrule.backend.llvm.special.philox import LOW, Words, philox
+from chainrule.backend.llvm.special.philox import LOW, Words, key_schedule, philox
 from chainrule.backend.llvm.special.walk import Frame, kernel
 from chainrule.backend.llvm.values import F32, F64, I32, I64, Val
 from chainrule.ops.random import FOLDS, NUMBERS
@@ -35,23 +35,22 @@ class Draw:
         ty, size = memory_type(dtype), 4 * _BLOCKS * 4 // dtype.itemsize
         with kernel(module, name) as frame:
             f = frame.f
-            key, out = _read_key(frame), frame.pointer()
+            keys, out = _read_key(frame), frame.pointer()
             stream = frame.word()
             first, last = frame.share(frame.word(), frame.word())
             room = f.alloca(ty, size)
-            whole = last - (last - first).urem(size)
-            with f.loop(first, whole, size) as loop:
-                f.store(self._numbers(f, key, stream, loop.index), f.element(out, loop.index, ty))
-            with f.when(whole.lt(last)):
-                f.store(self._numbers(f, key, stream, whole), room)
-                copy_run(f, f.element(out, whole, ty), room, last - whole, dtype.itemsize)
+            with f.loop(first, last, size) as loop:  # the last numbers may be more than there is room for
+                fits = (loop.index + size).le(last)
+                target = f.select(fits, f.element(out, loop.index, ty), room)
+                f.store(self._numbers(f, keys, stream, loop.index), target)
+            rest = (last - first).urem(size)
+            copy_run(f, f.element(out, last - rest, ty), room, rest, dtype.itemsize)
 
-    def _numbers(self, f: Function, key: tuple[Val, Val], stream: Val, position: Val) -> Val:
+    def _numbers(self, f: Function, keys: Val, stream: Val, position: Val) -> Val:
         """The elements from a position on, a multiple of their number, in one vector."""
         wide = I64.of(_BLOCKS)
         block = position.lshr(2 if np.dtype(self.dtype).itemsize == 4 else 1)
         number = f.iota(wide) + block
-        keys = f.splat(key[0], _BLOCKS), f.splat(key[1], _BLOCKS)
         fixed = f.constant(0, wide), f.splat(stream, _BLOCKS)
         words = philox((number & LOW, number.lshr(32), *fixed), keys)
         return {
@@ -97,18 +96,19 @@ class Fold:
         dtype = np.dtype(self.dtype)
         with kernel(module, name) as frame:
             f = frame.f
-            key, data, out = _read_key(frame), frame.pointer(), frame.pointer()
+            keys, data, out = _read_key(frame), frame.pointer(), frame.pointer()
             number = wide(f, f.load(memory_type(dtype), data), dtype)
             fixed = f.constant(0, I64), f.constant(FOLDS, I64)
-            words = philox((number & LOW, number.lshr(32), *fixed), key)
+            words = philox((number & LOW, number.lshr(32), *fixed), keys)
             for place, word in enumerate(words[:2]):
                 f.store(word.cast("trunc", I32), f.element(out, place, I32))
 
 
-def _read_key(frame: Frame) -> tuple[Val, Val]:
+def _read_key(frame: Frame) -> Val:
+    """The schedule of the key."""
     f, pointer, step = frame.f, frame.pointer(), frame.word()
     first, second = f.load(I32, pointer), f.load(I32, f.element(pointer, step, I32))
-    return first.cast("zext", I64), second.cast("zext", I64)
+    return key_schedule((first.cast("zext", I64), second.cast("zext", I64)))
 
 
 def _record(key: Place) -> Record:
