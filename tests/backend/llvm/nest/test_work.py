@@ -39,3 +39,7 @@ def test_titles() -> None:
     nest = Nest((128,), (32,), (fold, Stage(False, (), (), (Store(2, out),))), "columns")
     assert title(nest) == "tanh, sum over 32 of [128]"
     assert title(added(3, 4)) == "add of [3,4]"
+
+
+def test_few_rows_are_cut_like_many() -> None:
+    assert {split(collapse(added(rows, 512)))[0] for rows in (2, 7, 32, 128, 5000)} == {0}

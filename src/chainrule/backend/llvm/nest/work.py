@@ -33,6 +33,7 @@ _MOST: Final = 256
 _ARITHMETIC: Final = 2e10  # additions of four bytes each a second
 _MEMORY: Final = 2e10  # bytes a second
 _BLOCK: Final = 1024
+_FEW: Final = 16  # indices of an axis
 
 
 def operations(nest: Nest) -> int:
@@ -70,17 +71,18 @@ def moved(nest: Nest) -> int:
 def split(nest: Nest) -> tuple[int, int, int]:
     """The axis along which a collapsed nest is cut, the length of a part along it, and the number of parts.
 
-    The outermost axis, unless it is short and another one is much longer. Without axes it is -1, and one part.
+    It is the outermost axis, so that other lengths have the same code, unless that is short and there is much to do.
+    Without axes it is -1, and one part.
     """
     free = is_free(nest)
     lengths = (*nest.rows, *nest.columns) if free else nest.rows
     if not lengths:
         return -1, 1, 1
-    axis = 0 if lengths[0] >= 64 else max(range(len(lengths)), key=lambda i: (lengths[i] > 8 * lengths[0], lengths[i]))
-    axis = axis if lengths[axis] > 8 * lengths[0] else 0
     seconds = operations(nest) / _ARITHMETIC + moved(nest) / _MEMORY
-    parts = max(1, min(_MOST, round(seconds / _PART), lengths[axis]))
-    unit = -(-lengths[axis] // parts)
+    parts = max(1, min(_MOST, round(seconds / _PART)))
+    longest = max(range(len(lengths)), key=lengths.__getitem__)
+    axis = longest if lengths[0] < min(parts, _FEW) else 0
+    unit = -(-lengths[axis] // min(parts, lengths[axis]))
     if axis == vector_axis(nest):
         step = _BLOCK if len(lengths) == 1 and free else 4 * LANES[4]
         unit = -(-unit // step) * step
