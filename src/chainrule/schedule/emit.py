@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -9,6 +10,8 @@ from typing import Any, Literal
 from chainrule.ops.arithmetic import cast
 from chainrule.schedule.group import EXPENSIVE, Group, Member
 from chainrule.schedule.plan import (
+    LANES,
+    SHORT,
     Compute,
     Expression,
     Fold,
@@ -39,12 +42,18 @@ class Frame:
         rows, columns = list(group.kept), list(reduced)
         if group.reduced is None:
             rows, columns = rows[:-1], rows[-1:]
-        elif best in columns or not rows or not columns:
+        elif (best in columns and not self._is_short(rows, columns)) or not rows or not columns:
             columns = [axis for axis in columns if axis != best] + [axis for axis in columns if axis == best]
         else:
-            rows = [axis for axis in rows if axis != best] + [best]
+            last = best if best in rows else rows[-1]
+            rows = [axis for axis in rows if axis != last] + [last]
             self.along = "rows"
         self.rows, self.columns = rows, columns
+
+    def _is_short(self, rows: Sequence[int], columns: Sequence[int]) -> bool:
+        """Whether the columns are too few to lie along a vector, and the rows many: then those do."""
+        domain = self.group.domain
+        return bool(rows) and math.prod(domain[a] for a in columns) <= SHORT and domain[rows[-1]] >= LANES[8]
 
     def _vector_axis(self) -> int:
         """The axis along which most of the elements that are read or written lie one behind the other."""

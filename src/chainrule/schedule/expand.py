@@ -16,6 +16,7 @@ from chainrule.ops.movement import full, reshape
 from chainrule.ops.reduction import kept, logsumexp, max_, norm, softmax, sum_
 from chainrule.schedule.apply import Apply
 from chainrule.schedule.label import picked, put
+from chainrule.schedule.logistic import shared_arguments, spelled_out
 from chainrule.transform.rebuild import rebuild
 from chainrule.transform.simplify import merge
 
@@ -25,16 +26,21 @@ Axes = tuple[int, ...]
 def expand(graph: Graph) -> Graph:
     """The graph without softmax, logsumexp, norm, elements picked by labels, and marks for derivatives.
 
-    Loops' bodies stay as they are.
+    Functions that share an exponential are spelled out. Loops' bodies stay as they are.
     """
-    return merge(rebuild(graph, _expanded))
+    graph = merge(rebuild(graph, _expanded))
+    shared = shared_arguments(graph)
+    return merge(rebuild(graph, lambda node: _one(spelled_out(node, shared)))) if shared else graph
 
 
 def _expanded(node: Node) -> Sequence[Value] | None:
     if node.op in (stop_gradient, tap):
         return node.inputs
     rule = _RULES.get(node.op)
-    found = rule(node) if rule is not None else None
+    return _one(rule(node) if rule is not None else None)
+
+
+def _one(found: Value | None) -> Sequence[Value] | None:
     return None if found is None else (found,)
 
 

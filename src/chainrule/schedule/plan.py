@@ -31,6 +31,9 @@ COLUMN_CHUNK: Final = 8192
 ROW_CHUNK: Final = 512
 """Elements that are reduced one after the other, not along the vector, before a cut."""
 
+SHORT: Final = 16
+"""Columns up to which a reduction does not go along the vector, but one after the other, in many rows at once."""
+
 CONTRACT_CHUNK: Final = 256
 """Products that a contraction adds up one after the other by fused multiply-adds, from zero, in the order of k; the
 sums of the chunks are added one after the other."""

@@ -40,6 +40,9 @@ FEWEST: Final = 64
 MOST: Final = 1024
 """Rows of a tile."""
 
+FEWEST_TILES: Final = 8
+"""Tiles, of which there are some for each of several workers."""
+
 MOST_SKIPPED: Final = 8
 """Steps in a row that are left behind while the next one of a run is looked for."""
 
@@ -157,7 +160,11 @@ class Run:
 def _longest(steps: Sequence[Step], first: int, renamed: Mapping[Buffer, Buffer]) -> Run | None:
     """The run that begins at a step and pays; None where there is none."""
     head = steps[first]
-    lengths = {n for n in _lengths(head) if n >= 2 * FEWEST} if isinstance(head, Nest | Contraction) else set[int]()
+    lengths = (
+        {n for n in _lengths(head) if n >= FEWEST_TILES * FEWEST}
+        if isinstance(head, Nest | Contraction)
+        else set[int]()
+    )
     for length in sorted(lengths, reverse=True):
         run = Run(length, renamed)
         skipped: list[Step] = []
@@ -169,7 +176,7 @@ def _longest(steps: Sequence[Step], first: int, renamed: Mapping[Buffer, Buffer]
             else:
                 skipped.append(step)
         shared = len(run.parts) > 1 and any(buffer in run.written for buffer in run.rows)
-        if shared and length * run.row_bytes >= LARGE and length >= 2 * _rows_of_tile(run):
+        if shared and length * run.row_bytes >= LARGE and length >= FEWEST_TILES * _rows_of_tile(run):
             return run
     return None
 
