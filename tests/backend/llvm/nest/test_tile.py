@@ -3,10 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from nest_calls import check
-from nest_generator import DTYPES
+from nest_generator import DTYPES, generated
 from nest_parts import Arrays, apply, stepped
 
-from chainrule.backend.llvm.nest.collapse import collapse
+from chainrule.backend.llvm.nest import memory, tile
+from chainrule.backend.llvm.nest.collapse import collapse, is_free
 from chainrule.backend.llvm.nest.tile import TILE, is_tiled, tiled
 from chainrule.schedule.plan import Nest, Position, Read, Stage, Store
 
@@ -44,3 +45,15 @@ def test_only_what_asks_for_it() -> None:
     assert not is_tiled(tiled(collapse(dense)))
     counted = Stage(True, ((0, Read(stepped(x, 1, 100))), (1, Position(0))), (), (Store(0, arrays.new(100, 100)),))
     assert not is_tiled(tiled(collapse(Nest((), (100, 100), (counted,), "columns"))))
+
+
+def test_generated_nests_in_small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, name, value in ((tile, "_LEAST", 1), (tile, "TILE", 4), (memory, "TILE", 4)):
+        monkeypatch.setattr(module, name, value)
+    count = 0
+    for seed in range(20_000, 20_200):
+        nest, elements = generated(seed)
+        if is_free(nest):
+            count += is_tiled(tiled(collapse(nest)))
+            check(nest, elements, (1, 2, 5))
+    assert count > 10

@@ -12,7 +12,7 @@ from nest_generator import DTYPES, generated
 from nest_parts import BOOL, F32, Arrays, apply, stepped
 
 from chainrule.backend.llvm.builder import Module
-from chainrule.backend.llvm.engine import Target, host
+from chainrule.backend.llvm.target import Target, host
 from chainrule.backend.llvm.nest.kernels import kernels
 from chainrule.schedule.plan import Fold, Guarded, Nest, Number, Position, Read, Stage, Store
 

@@ -73,7 +73,8 @@ class _Writer:
             for stage in form.passes:
                 self.stage(stage)
             return
-        self.compute([x for p in form.passes for x in p.items if x.early and x.depth == axis])
+        passes = [p for p in form.passes if not (p.columns and form.empty)]  # there may be nothing to read
+        self.compute([x for p in passes for x in p.items if x.early and x.depth == axis])
         start, stop = self.bounds(axis)
         with self.f.loop(start, stop, self.step(axis)) as loop, self.inside(axis, loop.index, stop):
             self.rows(axis + 1)
