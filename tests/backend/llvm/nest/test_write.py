@@ -7,12 +7,11 @@ import platform
 import llvmlite.binding
 import numpy as np
 import pytest
-from nest_calls import call, check
+from nest_calls import Target, call, check, host
 from nest_generator import DTYPES, generated
 from nest_parts import BOOL, F32, Arrays, apply, stepped
 
 from chainrule.backend.llvm.builder import Module
-from chainrule.backend.llvm.target import Target, host
 from chainrule.backend.llvm.nest.kernels import kernels
 from chainrule.schedule.plan import Fold, Guarded, Nest, Number, Position, Read, Stage, Store
 
