@@ -10,11 +10,12 @@ import numpy as np
 from nest_meaning import Memory, run, view
 
 from chainrule.backend.llvm.builder import Module
-from chainrule.backend.llvm.engine import Target, compile_text, host, load
+from chainrule.backend.llvm.engine import compile_text, load
 from chainrule.backend.llvm.kernel import Kernel
 from chainrule.backend.llvm.nest.collapse import collapse
 from chainrule.backend.llvm.nest.form import make_form
 from chainrule.backend.llvm.nest.kernels import kernels
+from chainrule.backend.llvm.target import Target, host
 from chainrule.schedule.plan import Nest
 
 PROTOTYPE = ctypes.CFUNCTYPE(

@@ -7,7 +7,7 @@ import platform
 import llvmlite.binding
 import numpy as np
 import pytest
-from nest_calls import Target, call, check, host
+from nest_calls import call, check
 from nest_generator import DTYPES, generated
 from nest_parts import BOOL, F32, Arrays, apply, stepped
 
