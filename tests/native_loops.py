@@ -11,8 +11,9 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.backend.llvm.builder import Module
-from chainrule.backend.llvm.engine import compile_text, host, load
+from chainrule.backend.llvm.engine import compile_text, load
 from chainrule.backend.llvm.scalar import from_memory, memory_type, register_type, scalar, to_memory
+from chainrule.backend.llvm.target import host
 from chainrule.backend.llvm.values import I64, PTR
 from chainrule.ir.op import OPS
 from chainrule.types import Type

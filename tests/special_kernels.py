@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.backend.llvm.builder import Module
-from chainrule.backend.llvm.engine import compile_text, host, load
+from chainrule.backend.llvm.engine import compile_text, load
 from chainrule.backend.llvm.kernel import Kernel
+from chainrule.backend.llvm.target import host
 from chainrule.ir.node import Node, input_value
 from chainrule.ir.op import Op
 from chainrule.schedule.plan import Buffer, Place, Special

@@ -6,8 +6,9 @@ from functools import cache
 from typing import NamedTuple
 
 from chainrule.backend.llvm.builder import Module
-from chainrule.backend.llvm.engine import compile_text, host, load
+from chainrule.backend.llvm.engine import compile_text, load
 from chainrule.backend.llvm.runtime.processor import processor
+from chainrule.backend.llvm.target import host
 from chainrule.backend.llvm.values import I32, I64, PTR
 
 PARAMETERS = {"pointers": PTR, "words": PTR, "begin": I64, "end": I64, "scratch": PTR}

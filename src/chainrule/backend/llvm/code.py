@@ -9,8 +9,9 @@ from typing import Final
 
 from chainrule.backend.llvm.builder import Module
 from chainrule.backend.llvm.disk import disk, key
-from chainrule.backend.llvm.engine import Target, compile_text, host, load
+from chainrule.backend.llvm.engine import compile_text, load
 from chainrule.backend.llvm.kernel import Kernel
+from chainrule.backend.llvm.target import Target, target
 
 _LOCK: Final = threading.Lock()
 _KNOWN: Final[dict[str, int]] = {}
@@ -35,14 +36,14 @@ def kernel_name(structure: str) -> str:
     return f"kernel_{hashlib.sha256(structure.encode()).hexdigest()[:32]}"
 
 
-def object_code(structure: str, text: Callable[[], str], target: Target) -> tuple[bytes, bool]:
+def object_code(structure: str, text: Callable[[], str], made_for: Target) -> tuple[bytes, bool]:
     """The object code for a structure, and whether it had to be compiled: it may be on disk."""
     kept = disk()
-    name = key(structure, target)
+    name = key(structure, made_for)
     code = kept.read(name) if kept is not None else None
     if code is not None:
         return code, False
-    code = compile_text(text(), target)
+    code = compile_text(text(), made_for)
     if kept is not None:
         kept.write(name, code)
     return code, True
@@ -56,6 +57,6 @@ def _make(kernel: Kernel) -> tuple[int, bool]:
         kernel.write(module, name)
         return str(module)
 
-    code, compiled = object_code(kernel.structure, text, host())
+    code, compiled = object_code(kernel.structure, text, target())
     (address,) = load(code, [name])
     return address, compiled

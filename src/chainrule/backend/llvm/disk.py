@@ -22,7 +22,7 @@ from typing import Final
 import llvmlite
 
 import chainrule.backend.llvm as here
-from chainrule.backend.llvm.engine import Target
+from chainrule.backend.llvm.target import Target
 from chainrule.errors import CacheWarning, message
 
 LIMIT: Final = 256 << 20

@@ -8,57 +8,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
-import llvmlite.binding as llvm
-
+from chainrule.backend.llvm.target import Target, initialize, llvm
 from chainrule.errors import BackendError, message
 
 _LOCK: Final = threading.RLock()
-
-
-@dataclass(frozen=True)
-class Target:
-    """What code is made for: a triple, a processor's name and its features, as LLVM spells them."""
-
-    triple: str
-    cpu: str
-    features: str
-
-    @property
-    def machine(self) -> Any:
-        """LLVM's own record of it."""
-        return _machine(self)
-
-
-@cache
-def _initialize() -> None:
-    llvm.initialize_all_targets()
-    llvm.initialize_all_asmprinters()
-
-
-@cache
-def host() -> Target:
-    """This machine."""
-    _initialize()
-    features = ",".join(sorted(llvm.get_host_cpu_features().flatten().split(",")))
-    return Target(llvm.get_default_triple(), llvm.get_host_cpu_name(), features)
-
-
-@cache
-def _machine(target: Target) -> Any:
-    _initialize()
-    found: Any = llvm.Target.from_triple(target.triple)
-    return found.create_target_machine(cpu=target.cpu, features=target.features, opt=2, reloc="pic", codemodel="small")
 
 
 def compile_text(text: str, target: Target) -> bytes:
     """The object code of a module."""
     with _LOCK:
         try:
-            module: Any = llvm.parse_assembly(text)
+            module = llvm.parse_assembly(text)
         except RuntimeError as error:
             raise BackendError(message("a module that LLVM reads", str(error))) from None
         machine = target.machine
@@ -82,9 +45,9 @@ def _emit(module: Any, machine: Any) -> bytes:
 
 def _optimize(module: Any, machine: Any) -> None:
     """Runs the passes that pay: the text is in SSA form, without double work, vectorised and unrolled as is wanted."""
-    options: Any = llvm.create_pipeline_tuning_options(speed_level=1)
-    builder: Any = llvm.create_pass_builder(machine, options)
-    passes: Any = llvm.create_new_module_pass_manager()
+    options = llvm.create_pipeline_tuning_options(speed_level=1)
+    builder = llvm.create_pass_builder(machine, options)
+    passes = llvm.create_new_module_pass_manager()
     passes.add_always_inliner_pass()
     passes.add_simplify_cfg_pass()
     passes.add_instruction_combine_pass()
@@ -95,15 +58,15 @@ class _Loaded:
     """The one place that object code is loaded to. What is loaded stays as long as the process."""
 
     def __init__(self) -> None:
-        _initialize()
-        target: Any = llvm.Target.from_default_triple()
+        initialize()
+        target = llvm.Target.from_default_triple()
         machine = target.create_target_machine(reloc="pic", codemodel="small")
-        self._engine: Any = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
         self._objects: list[Any] = []
 
     def add(self, code: bytes, names: Iterable[str]) -> list[int]:
         """The addresses of functions of the object code; their names must be of no object that was added before."""
-        found: Any = llvm.ObjectFileRef.from_data(code)
+        found = llvm.ObjectFileRef.from_data(code)
         self._engine.add_object_file(found)
         self._engine.finalize_object()
         self._objects.append(found)

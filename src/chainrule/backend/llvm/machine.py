@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from chainrule.backend.llvm.engine import Target, host
+from chainrule.backend.llvm.target import Target, target
 
 _CACHES: Final = Path("/sys/devices/system/cpu/cpu0/cache")
 _UNITS: Final = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
@@ -29,21 +29,20 @@ class Machine:
 @cache
 def this_machine() -> Machine:
     """The record of this machine: what its kernel tells of the caches, with common sizes where it tells nothing."""
-    wide, registers = vectors(host())
+    wide, registers = vectors(target())
     found = _caches()
     return Machine(
         found.get(1, Machine.l1), found.get(2, Machine.l2), found.get(3, Machine.l3), wide, registers, _cores()
     )
 
 
-def vectors(target: Target) -> tuple[int, int]:
+def vectors(found: Target) -> tuple[int, int]:
     """The bits of a target's widest vector registers, and how many of them there are."""
-    features = set(target.features.split(","))
-    if not target.triple.startswith("x86_64"):
+    if not found.triple.startswith("x86_64"):
         return 128, 32
-    if {"+avx512f", "+avx512vl", "+avx512dq", "+avx512bw"} <= features:
+    if found.has("avx512f", "avx512vl", "avx512dq", "avx512bw"):
         return 512, 32
-    return (256 if "+avx2" in features else 128), 16
+    return (256 if found.has("avx2") else 128), 16
 
 
 def _cores() -> int:

@@ -6,9 +6,10 @@ import re
 
 import pytest
 
-from chainrule.backend.llvm.engine import Target, compile_text, host
+from chainrule.backend.llvm.engine import compile_text
 from chainrule.backend.llvm.runtime.native import NAMES, runtime, runtime_text
 from chainrule.backend.llvm.runtime.reading import ObjectLayout, reading_text
+from chainrule.backend.llvm.target import Target, host
 from chainrule.errors import BackendError
 
 TARGETS = [Target("x86_64-unknown-linux-gnu", "x86-64", ""), Target("aarch64-unknown-linux-gnu", "generic", "")]

@@ -13,10 +13,11 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from chainrule.backend.llvm.code import object_code
-from chainrule.backend.llvm.engine import host, load
+from chainrule.backend.llvm.engine import load
 from chainrule.backend.llvm.runtime.layout import FIRST, MISFITS, WORD, FormWord, LeafKind, Misfit
 from chainrule.backend.llvm.runtime.objects import object_layout
 from chainrule.backend.llvm.runtime.reading import ALIGNED, C_CONTIGUOUS, WRITEABLE, reading_text
+from chainrule.backend.llvm.target import target
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -183,7 +184,7 @@ def reading() -> Reading | None:
     layout = object_layout()
     if layout is None:
         return None
-    code, _ = object_code(f"reading of {layout}", lambda: reading_text(layout), host())
+    code, _ = object_code(f"reading of {layout}", lambda: reading_text(layout), target())
     read, call = load(code, ("chainrule_read", "chainrule_call"))
     number, address, thing = ctypes.c_int64, ctypes.c_void_p, ctypes.py_object
     # the first one keeps Python's lock, so that nobody takes an array while it is counted who has it

@@ -11,11 +11,12 @@ from typing import Any, Final
 
 from chainrule.backend.llvm.builder import Module
 from chainrule.backend.llvm.code import object_code
-from chainrule.backend.llvm.engine import host, load
+from chainrule.backend.llvm.engine import load
 from chainrule.backend.llvm.runtime.driver import write_driver
 from chainrule.backend.llvm.runtime.processor import processor
 from chainrule.backend.llvm.runtime.waiting import write_barrier, write_notify, write_poll, write_wait
 from chainrule.backend.llvm.runtime.workers import write_run, write_worker
+from chainrule.backend.llvm.target import target
 from chainrule.backend.llvm.values import I64
 
 NAMES: Final = ("chainrule_run", "chainrule_worker", "chainrule_clock")
@@ -68,8 +69,8 @@ def _moment(clock: Callable[[], int]) -> tuple[float, int]:
 @cache
 def runtime() -> Runtime:
     """The runtime, which is compiled and loaded when it is first asked for."""
-    target = host()
-    code, _ = object_code("runtime", lambda: runtime_text(target.triple), target)
+    made_for = target()
+    code, _ = object_code("runtime", lambda: runtime_text(made_for.triple), made_for)
     run, worker, clock = load(code, NAMES)
     read: Any = ctypes.CFUNCTYPE(ctypes.c_int64)(clock)
     function: Any = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(run)
