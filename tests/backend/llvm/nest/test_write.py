@@ -13,6 +13,7 @@ from nest_parts import BOOL, F32, Arrays, apply, stepped
 
 from chainrule.backend.llvm.builder import Module
 from chainrule.backend.llvm.nest.kernels import kernels
+from chainrule.backend.llvm.target import Target, host
 from chainrule.schedule.plan import Fold, Guarded, Nest, Number, Position, Read, Stage, Store
 
 EDGES = (1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 130)
