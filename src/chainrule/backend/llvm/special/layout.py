@@ -41,9 +41,9 @@ class Record:
 
     def kernel(self, code: Code, parts: int, title: str, nbytes: int, scratch: int = 0) -> Kernel:
         """The call of a kernel with this code."""
-        return Kernel(
-            str(code), code.write, tuple(self.pointers), tuple(self.words), parts, scratch, 0, nbytes, title=title
-        )
+        structure = f"special {code}"  # the name of the class and all fields
+        pointers, words = tuple(self.pointers), tuple(self.words)
+        return Kernel(structure, code.write, pointers, words, parts, scratch, 0, nbytes, title=title)
 
 
 def merged(shape: Shape, *strides: Axes) -> tuple[Axes, list[Axes]]:
