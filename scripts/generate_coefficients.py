@@ -33,7 +33,7 @@ from typing import Final
 IN_A_ROW: Final = 4
 
 mp: Final[Any] = importlib.import_module("mpmath")  # which has no types
-Real: TypeAlias = Any
+Real: TypeAlias = float  # an mpf, as far as type checkers need to know
 
 
 class Fit(NamedTuple):
@@ -150,10 +150,7 @@ FITS: Final[dict[str, Fit]] = {
         (3, 6),
     ),
     "ARCSINE": _odd("(asin(x) / x - 1) / x ** 2 in x ** 2 for x <= 1/2", mp.asin, mp.mpf("0.25"), (5, 13)),
-    "ARCTANGENT": _odd(
-        "(atan(x) / x - 1) / x ** 2 in x ** 2 for x <= tan(pi / 8)", mp.atan, mp.mpf("0.17158"), (5, 11)
-    ),
-    "SINH": _odd("(sinh(x) / x - 1) / x ** 2 in x ** 2 for x <= 1", mp.sinh, 1, (4, 8)),
+    "ARCTANGENT": _odd("(atan(x) / x - 1) / x ** 2 in x ** 2 for x <= 1/2", mp.atan, mp.mpf("0.25"), (6, 13)),
     "ERF": Fit(
         "erf(x) / x - 1 in x ** 2 for x <= 1",
         lambda z: mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1,
@@ -162,15 +159,21 @@ FITS: Final[dict[str, Fit]] = {
         1,
         (7, 14),
     ),
-    "ERF_FAR": Fit(
-        "-log(erfc(1 + u)) for 1 <= 1 + u <= 4 (float32) or 6 (float64)",
+    "ERFC_FAR": Fit(
+        "erfc(5/2 + u) for 1 <= 5/2 + u <= 4",
+        lambda u: mp.erfc(mp.mpf(5) / 2 + u),
+        lambda u: mp.mpf(1),
+        mp.mpf("-1.501"),
+        mp.mpf("1.451"),
+        (15, 0),
+    ),
+    "ERFC_LOG": Fit(
+        "-log(erfc(1 + u)) for 1 <= 1 + u <= 6",
         lambda u: -mp.log(mp.erfc(1 + u)),
         lambda u: mp.erfc(1 + u) / mp.erf(1 + u),
         0,
-        3,
-        (8, 22),
-        0,
-        (mp.mpf("2.95"), mp.mpf("4.95")),
+        mp.mpf("4.95"),
+        (0, 22),
     ),
     "ERFC": Fit(
         "e ** x ** 2 erfc(x) (1 + 2 x) - 5/4 in (x - 3.75) / (x + 3.75), 1/2 <= x <= 10.1 (float32) or 27.3 (float64)",

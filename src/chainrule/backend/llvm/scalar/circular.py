@@ -123,11 +123,11 @@ def arccos(x: Val) -> Val:
 def _direction(top: Val, bottom: Val, mirrored: Val | None) -> Val:
     """The angle of the tangent top / bottom of numbers that are not negative; pi less it where `mirrored`.
 
-    From tan(pi / 8) on, it is pi / 4 and the angle of (top - bottom) / (top + bottom); from tan(3 pi / 8), pi / 2 and
-    that of -bottom / top.
+    From 1/2 on, it is pi / 4 and the angle of (top - bottom) / (top + bottom), of which the difference is exact; from 2
+    on, pi / 2 and that of -bottom / top.
     """
     ty = top.ty.element
-    steep, middle = top.gt(bottom * 2.414213562373095), top.gt(bottom * 0.4142135623730951)
+    steep, middle = top.gt(bottom * 2.0), top.gt(bottom * 0.5)
     numerator = where(steep, -bottom, where(middle, top - bottom, top))
     denominator = where(steep, top, where(middle, top + bottom, bottom))
     z = numerator / where(denominator.eq(0.0), 1.0, denominator)
@@ -151,7 +151,9 @@ def arctan2(y: Val, x: Val) -> Val:
     top, bottom = magnitude(y), magnitude(x)
     both = top.eq(INF) & bottom.eq(INF)
     ty = x.ty.element
-    large = larger(top, bottom).gt(2.0**100 if ty == F32 else 2.0**1000)
-    scale = where(large, x.like(0.0625), 1.0)  # so that a sum does not overflow
+    most = larger(top, bottom)
+    high, low, up = (100, -100, 24) if ty == F32 else (1000, -900, 53)
+    # so that a sum does not overflow, and half of a subnormal number is exact
+    scale = where(most.gt(2.0**high), x.like(0.0625), where(most.lt(2.0**low), x.like(2.0**up), 1.0))
     top, bottom = where(both, 1.0, top * scale), where(both, 1.0, bottom * scale)
     return with_sign(_direction(top, bottom, negative_sign(x)), y)

@@ -1,6 +1,6 @@
 """The error function and its complement.
 
-Near 0, erf(x) / x is a polynomial in x ** 2; further out, -log(erfc(x)) is one in x, which costs one exponential.
+Near 0, erf(x) / x is a polynomial in x ** 2; further out, erfc(x) is one in x (float32), or its logarithm is (float64).
 e ** x ** 2 erfc(x) (1 + 2 x) is one in (x - 3.75) / (x + 3.75), a variable of M. M. Shepherd and J. G. Laframboise
 (1981), Math. Comp. 36, 249: with it erfc keeps its relative precision down to where it underflows.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from chainrule.backend.llvm.scalar.coefficients import ERF, ERF_FAR, ERFC
+from chainrule.backend.llvm.scalar.coefficients import ERF, ERFC, ERFC_FAR, ERFC_LOG
 from chainrule.backend.llvm.scalar.exponential import NAMES, minus_one, power_of, reduced, scaled, within
 from chainrule.backend.llvm.scalar.formula import (
     Pair,
@@ -38,9 +38,13 @@ def erf(x: Val) -> Val:
     name = NAMES[ty]
     size = magnitude(x)
     near = fma(size, polynomial(x * x, ERF[name]), size)
-    k, r = reduced(-polynomial(within(size, 1.0, ONE[ty]) - 1.0, ERF_FAR[name]))
-    far = 1.0 - (minus_one(r) + 1.0) * power_of(k)
-    return with_sign(where(size.lt(1.0), near, far), x)
+    beyond = within(size, 1.0, ONE[ty])
+    if ty == F32:
+        rest = polynomial(beyond - 2.5, ERFC_FAR[name])
+    else:
+        k, r = reduced(-polynomial(beyond - 1.0, ERFC_LOG[name]))
+        rest = (minus_one(r) + 1.0) * power_of(k)
+    return with_sign(where(size.lt(1.0), near, 1.0 - rest), x)
 
 
 def erfc(x: Val) -> Val:

@@ -91,7 +91,8 @@ def times_power_minus(power: Val, r: Val, less: Val | float) -> Val:
 
 def within(x: Val, low: float, high: float) -> Val:
     """x, and the nearest limit where it is outside; NaN stays."""
-    return where(x.gt(high), high, where(x.lt(low), low, x))
+    raised = where(x.lt(low), low, x)
+    return where(raised.gt(high), high, raised)
 
 
 def exp(x: Val) -> Val:
@@ -126,7 +127,9 @@ def sigmoid(x: Val) -> Val:
     down = 64 if ty == F32 else 512
     k, r = reduced(-within(x, LIMITS[ty][0], 40.0))
     power, unit = power_of(k, -down), 2.0**-down
-    return unit / (larger(power, unit) + fma(power, minus_one(r), smaller(power, unit)))
+    total = power + unit
+    error = smaller(power, unit) - (total - larger(power, unit))
+    return unit / (total + fma(power, minus_one(r), error))
 
 
 def log_one_two(e: Val) -> Val:

@@ -41,20 +41,21 @@ LOG10_2: Final = {F32: (0.3010300099849701, -1.432098883924482e-08), F64: (0.301
 """Constants in two parts."""
 
 
-class Normal:
-    """A positive number made fit for `split`: scaled where it is subnormal; `rare` says whether any lane is special."""
+class Parts:
+    """k and f of any number: x = 2 ** k (1 + f) where x is positive; `finish` gives the logarithms of the others."""
 
     def __init__(self, x: Val) -> None:
-        ty, f = x.ty.element, x.code
-        smallest = SMALLEST[ty]
+        ty, smallest = x.ty.element, SMALLEST[x.ty.element]
         self.given = x
-        self.rare = any_of(~(x.ge(smallest) & x.lt(INF)))
-        places = float(MANTISSA[ty] + 1)
-        self.x, self.more = f.either(
-            self.rare,
-            lambda: [where(x.lt(smallest), x * 2.0**places, x), where(x.lt(smallest), x.like(-places), 0.0)],
-            lambda: [x, x.like(0.0)],
-        )
+        self.rare = any_of(~(x.ge(smallest) & x.lt(INF)))  # subnormal, zero, negative, infinite, NaN
+
+        def scaled() -> list[Val]:
+            places = float(MANTISSA[ty] + 1)
+            small = x.lt(smallest)
+            k, f = split(where(small, x * 2.0**places, x))
+            return [k - where(small, x.like(places), 0.0), f]
+
+        self.k, self.f = x.code.either(self.rare, scaled, lambda: [*split(x)])
 
     def finish(self, found: Val) -> Val:
         """The logarithm that was found, and those of 0, negative numbers, infinity and NaN."""
@@ -64,7 +65,7 @@ class Normal:
         return out
 
 
-def split(x: Val) -> tuple[Val, Val]:
+def split(x: Val) -> Pair:
     """k and f: x = 2 ** k (1 + f) for a positive normal x."""
     ty = x.ty.element
     above = bits(x) - ROOT_HALF[ty]
@@ -94,17 +95,15 @@ def _log(k: Val, f: Val, more: Val | None = None) -> Val:
 
 def log(x: Val) -> Val:
     """The natural logarithm of x."""
-    normal = Normal(x)
-    k, f = split(normal.x)
-    return normal.finish(_log(k + normal.more, f))
+    parts = Parts(x)
+    return parts.finish(_log(parts.k, parts.f))
 
 
 def log1p(x: Val, rest: Val | None = None) -> Val:
     """log(1 + x + rest), the rest being tiny: of the rounded sum, and the rounding error divided by it."""
     total, error = two_sum(x, 1.0)
-    normal = Normal(total)
-    k, f = split(normal.x)
-    found = normal.finish(_log(k + normal.more, f, (error if rest is None else error + rest) / total))
+    parts = Parts(total)
+    found = parts.finish(_log(parts.k, parts.f, (error if rest is None else error + rest) / total))
     return where(magnitude(x).lt(2.0 ** -(MANTISSA[x.ty.element] + 2)), x, found)
 
 
@@ -121,15 +120,13 @@ def _log_pair(f: Val) -> Pair:
 
 def _in_base(x: Val, factor: tuple[float, float], two: tuple[float, float]) -> Val:
     """The logarithm to the base whose logarithm of e is `factor` and of 2 is `two`."""
-    normal = Normal(x)
-    k, f = split(normal.x)
-    k = k + normal.more
-    high, low = _log_pair(f)
+    parts = Parts(x)
+    high, low = _log_pair(parts.f)
     scaled, error = product(high, factor[0])
     error = error + fma(high, factor[1], low * factor[0])
-    whole, lost = product(k, two[0])
+    whole, lost = product(parts.k, two[0])
     total, rest = two_sum(whole, scaled)
-    return normal.finish(total + (rest + (error + fma(k, two[1], lost))))
+    return parts.finish(total + (rest + (error + fma(parts.k, two[1], lost))))
 
 
 def log2(x: Val) -> Val:

@@ -26,7 +26,7 @@ from chainrule.backend.llvm.scalar.formula import (
     where,
     with_sign,
 )
-from chainrule.backend.llvm.scalar.logarithm import Normal, split
+from chainrule.backend.llvm.scalar.logarithm import Parts, split
 from chainrule.backend.llvm.values import F32, F64, Val
 
 INF: Final = math.inf
@@ -75,9 +75,8 @@ def _short_power(x: Val, y: Val) -> Val:
 
 def _long_power(x: Val, y: Val) -> Val:
     """x ** y in float64, for positive x."""
-    normal = Normal(x)
-    k, f = split(normal.x)
-    high, low = _log2_pair(k + normal.more, f)
+    parts = Parts(x)
+    high, low = _log2_pair(parts.k, parts.f)
     exponent, error = product(y, high)
     error = fma(y, low, error)
     fits = magnitude(exponent).lt(1100.0)
