@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from chainrule.ir.graph import Node
+from chainrule.ir.graph import Graph, Node
 from chainrule.schedule.group import Group
 from chainrule.schedule.plan import Buffer, Place, Slot
 from chainrule.schedule.views import Base, View
@@ -19,10 +19,11 @@ EARLIEST: Final = -(1 << 40)
 
 @dataclass(frozen=True, eq=False)
 class Copy:
-    """A view written to a place of its shape."""
+    """A view written to a place of its shape, for a node that joins or pads arrays."""
 
     source: View
     target: Place
+    node: Node | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,13 +49,18 @@ class Call:
 
 @dataclass(frozen=True, eq=False)
 class Repeat:
-    """A loop; the items of its body, and which buffers in it are others; `reads` are what it reads around it."""
+    """A loop; the items of its body, and which buffers in it are others; `reads` are what it reads around it.
+
+    `block` is the body's graph, spelled out; `results` are where the loop's results are.
+    """
 
     node: Node
     body: Items
     renamed: Mapping[Buffer, Buffer]
     slots: tuple[Slot, ...]
     reads: tuple[Place, ...]
+    block: Graph
+    results: tuple[Place, ...]
 
 
 Item: TypeAlias = Group | Product | Copy | Call | Repeat

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 
-from chainrule.ir.node import Node
+from chainrule.ir.graph import Graph, Node
 from chainrule.ir.op import Op
 
 DType = np.dtype[Any]
@@ -225,7 +225,8 @@ class Loop:
     """Steps run `length` times, the slots moving on each time (from the end where `reverse`).
 
     The iterations of a `parallel` one know nothing of each other: each is run by one worker, for which what no step
-    outside of the loop uses is memory of its own.
+    outside of the loop uses is memory of its own. `results` are where those of the node are: after each iteration what
+    is carried, and the slices that there are so far.
     """
 
     length: int
@@ -234,6 +235,7 @@ class Loop:
     steps: tuple[Step, ...]
     node: Node | None = None
     parallel: bool = False
+    results: tuple[Place, ...] = ()
 
 
 Step: TypeAlias = Nest | Contraction | Special | Loop
@@ -241,9 +243,14 @@ Step: TypeAlias = Nest | Contraction | Special | Loop
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """The steps of a graph. Buffers in `renamed` are others: outputs, found to be so after they were named."""
+    """The steps of a graph. Buffers in `renamed` are others: outputs, found to be so after they were named.
+
+    `graph` is what the steps are of, spelled out; `nodes` are all of it and of the loops' bodies.
+    """
 
     steps: tuple[Step, ...]
     inputs: Sequence[Buffer]
     outputs: Sequence[Buffer]
     renamed: Mapping[Buffer, Buffer]
+    graph: Graph
+    nodes: tuple[Node, ...]

@@ -122,13 +122,13 @@ class Region:
         type = node.types[0]
         target = arena(type.shape, type.dtype)
         for source, part in ASSEMBLED[node.op](operands, target, type.shape, **node.attrs):
-            self._copy(source, part)
+            self._copy(source, part, node)
         return Base(type.shape, type.dtype, False, self.items.position() - 1, target)
 
-    def _copy(self, source: View, target: Place) -> None:
+    def _copy(self, source: View, target: Place, node: Node | None = None) -> None:
         if source.base.number is None and not source.base.counts:
             self._fuser.base_place(source.base)
-        self.items.add(Copy(source, target))
+        self.items.add(Copy(source, target, node))
 
     # --- loops --------------------------------------------------------------------------------------------------------
 
@@ -149,9 +149,10 @@ class Region:
         inside = [*inputs, *(_placed(value, slot) for value, (_, slot) in zip(inner, slots, strict=False))]
         targets = [Target(place, view.base) for place, view in zip(carried, inputs[len(fixed) :], strict=True)]
         targets += [Target(slot) for _, slot in slots[len(scanned) :]]
-        region = Region(expand(body), inside, targets)
-        self.items.add(Repeat(node, region.items, region.renamed, tuple([slot for slot, _ in slots]), tuple(reads)))
-        results = [*carried, *ys]
+        block, results = expand(body), (*carried, *ys)
+        region = Region(block, inside, targets)
+        moved = tuple([slot for slot, _ in slots])
+        self.items.add(Repeat(node, region.items, region.renamed, moved, tuple(reads), block, results))
         return [
             whole(Base(value.shape, value.dtype, value.type.weak, position, place))
             for value, place in zip(node.results, results, strict=True)

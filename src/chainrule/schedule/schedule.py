@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-from chainrule.ir.graph import Graph
+from chainrule.ir.graph import Graph, Node
 from chainrule.ops.arithmetic import cast
 from chainrule.schedule.cut import cut
 from chainrule.schedule.emit import Frame, Writer, nests
@@ -52,7 +52,17 @@ def schedule(graph: Graph, donations: Donations = ()) -> Plan:
     region = Region(graph, [whole(base) for base in bases], targets)
     renamed = _renamed(region.items, region.renamed)
     renamed = {buffer: _last(buffer, renamed) for buffer in renamed}
-    return Plan(cut(tile(_steps(region.items), renamed)), inputs, outputs, renamed)
+    steps = cut(tile(_steps(region.items), renamed))
+    return Plan(steps, inputs, outputs, renamed, graph, tuple(_nodes(graph, region.items)))
+
+
+def _nodes(block: Graph, items: Items) -> list[Node]:
+    """The nodes of a region, and of its loops."""
+    found = [*block.nodes]
+    for _, item in items:
+        if isinstance(item, Repeat):
+            found += _nodes(item.block, item.body)
+    return found
 
 
 def _renamed(items: Items, renamed: Mapping[Buffer, Buffer]) -> dict[Buffer, Buffer]:
@@ -89,12 +99,13 @@ def _item_steps(item: Item) -> Sequence[Step]:
             return nests(item)
         case Product():
             return [_contraction(item)]
-        case Copy(source, target):
-            return [_copy(source, target)]
+        case Copy(source, target, node):
+            return [_copy(source, target, node)]
         case Call(node, operands, results):
             return [Special(node, tuple([_place(view) for view in operands]), tuple(map(_place_of, results)))]
-        case Repeat(node, body, _, slots):
-            return [Loop(node.attrs["length"], node.attrs["reverse"], slots, _steps(body), node)]
+        case Repeat(node, body, _, slots, results=results):
+            length, reverse = node.attrs["length"], node.attrs["reverse"]
+            return [Loop(length, reverse, slots, _steps(body), node, results=results)]
 
 
 def _place_of(base: Base) -> Place:
@@ -141,7 +152,7 @@ def _ordered(view: View, axes: Sequence[int]) -> Place:
     return Place(place.buffer, place.dtype, tuple([place.strides[axis] for axis in axes]), place.offset)
 
 
-def _copy(source: View, target: Place) -> Nest:
+def _copy(source: View, target: Place, node: Node | None) -> Nest:
     """The loops that write a view to a place of its shape."""
     values: list[tuple[int, Expression]] = []
     base = source.base
@@ -158,7 +169,7 @@ def _copy(source: View, target: Place) -> Nest:
         values.append((1, Compute(cast, (0,), {"dtype": target.dtype.name}, target.dtype)))
     stage = Stage(True, tuple(values), (), (Store(len(values) - 1, _with_last(target, source.shape)),))
     rows, columns = (source.shape[:-1], source.shape[-1:]) if source.shape else ((), (1,))
-    return Nest(rows, columns, (stage,), "columns", None, ())
+    return Nest(rows, columns, (stage,), "columns", None, () if node is None else (node,))
 
 
 def _with_last(place: Place, shape: Sequence[int]) -> Place:
