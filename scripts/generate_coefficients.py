@@ -151,6 +151,7 @@ FITS: Final[dict[str, Fit]] = {
     ),
     "ARCSINE": _odd("(asin(x) / x - 1) / x ** 2 in x ** 2 for x <= 1/2", mp.asin, mp.mpf("0.25"), (5, 13)),
     "ARCTANGENT": _odd("(atan(x) / x - 1) / x ** 2 in x ** 2 for x <= 1/2", mp.atan, mp.mpf("0.25"), (6, 13)),
+    "SINH": _odd("(sinh(x) / x - 1) / x ** 2 in x ** 2 for x <= 1", mp.sinh, mp.mpf(1), (4, 8)),
     "ERF": Fit(
         "erf(x) / x - 1 in x ** 2 for x <= 1",
         lambda z: mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1,
