@@ -100,15 +100,18 @@ class Fuser:
             self._begin_group(waited.operands[0].shape if reduces else base.shape, base, waited.early)
 
     def _begin_group(self, domain: Shape, base: Base, early: bool) -> None:
-        """A new group, behind what had to be begun for it."""
-        for _ in range(len(self._waiting[base].operands) + 1):
+        """A new group, behind what has to be begun before it."""
+        while True:
             group = Group(domain, self.items.position(early))
-            if self._pull(group, base) and group.position == self.items.position(early):
+            alone: list[Base] = []
+            if self._pull(group, base, alone):
                 self.items.add(group, early)
                 self._joined(group, 0)
                 return
             group.reset(Mark((), None, False))
-        raise AssertionError(f"{self._waiting[base].node} does not fit a group of its own")
+            if not alone:
+                raise AssertionError(f"{self._waiting[base].node} does not fit a group of its own")
+            self._begin(alone[0])
 
     def _near(self, operands: Sequence[View], early: bool) -> list[Group]:
         """Groups that have the operands at hand, or read them: those with most of them first, of these the latest."""
@@ -127,12 +130,17 @@ class Fuser:
 
     def _join(self, group: Group, base: Base) -> bool:
         """Makes an operation a member of a group, with what it waits with; else the group stays as it was."""
-        before = group.mark()
-        if self._pull(group, base):
-            self._joined(group, len(before.members))
-            return True
-        group.reset(before)
-        return False
+        if not group.may_have(self._waiting[base].node):
+            return False
+        while True:
+            before, alone = group.mark(), list[Base]()
+            if self._pull(group, base, alone):
+                self._joined(group, len(before.members))
+                return True
+            group.reset(before)
+            if not alone:
+                return False
+            self._begin(alone[0])
 
     def _joined(self, group: Group, first: int) -> None:
         """Notes what members read, from member number `first` on."""
@@ -142,15 +150,14 @@ class Fuser:
                 if not group.owns(view.base) and not _is_number(view.base):
                     self._reads(group, view.base)
 
-    def _pull(self, group: Group, base: Base) -> bool:
-        """Joins what the operation waits with, as far as it fits the group, then the operation."""
+    def _pull(self, group: Group, base: Base, alone: list[Base]) -> bool:
+        """Joins what the operation waits with, then the operation. What cannot join is noted, to be begun alone."""
         waited = self._waiting[base]
         for view in waited.operands:
-            if view.base in self._waiting and not group.owns(view.base):
-                before = group.mark()
-                if not self._pull(group, view.base):
-                    group.reset(before)
-                    self._begin(view.base)
+            if view.base in self._waiting and not group.owns(view.base) and not self._pull(group, view.base, alone):
+                if not alone:
+                    alone.append(view.base)
+                return False
         return group.join(waited.node, base, waited.operands)
 
     def _reads(self, group: Group, base: Base) -> None:

@@ -90,9 +90,17 @@ class Group:
     def kept(self) -> tuple[int, ...]:
         return tuple([axis for axis in range(len(self.domain)) if axis not in (self.reduced or ())])
 
+    def may_have(self, node: Node) -> bool:
+        """Whether a node has the shape of a member, and there is room for one."""
+        if self.closed or len(self.members) >= MOST_MEMBERS:
+            return False
+        if isinstance(node.op.lowering, Reduce):
+            return node.inputs[0].shape == self.domain
+        return node.types[0].shape == self.domain or bool(self._row_shapes(node.types[0].shape))
+
     def join(self, node: Node, base: Base, operands: tuple[View, ...]) -> bool:
         """Makes a node a member, if it can be one."""
-        if self.closed or len(self.members) >= MOST_MEMBERS or self._places(operands) > MOST_PLACES:
+        if not self.may_have(node) or self._places(operands) > MOST_PLACES:
             return False
         if isinstance(node.op.lowering, Reduce):
             return self._join_fold(node, base, operands[0])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from chainrule.schedule.emit import passes
 from chainrule.schedule.fuse import Fuser
 from chainrule.schedule.group import Group, Member
-from chainrule.schedule.items import Call, Copy, Items, Product, Repeat, Target
+from chainrule.schedule.items import Call, Copy, Item, Items, Product, Repeat, Target
 from chainrule.schedule.plan import Buffer, Place
 from chainrule.schedule.views import OUTSIDE, Base, View, arena, is_dense, located, whole
 
@@ -24,11 +25,13 @@ def settle(outputs: Sequence[View], targets: Sequence[Target], fuser: Fuser, ren
             fuser.base_place(view.base)
     late = [(view, target) for view, target in zip(outputs, targets, strict=True) if not _is_there(view, target)]
     kept = {_buffer(view) for view, _ in late}
+    readings = _readings(fuser.items)
     copies: list[tuple[View, Target]] = []
     for view, target in late:
         place = view.base.place
         mine = view.base.position != OUTSIDE and place is not None and place.buffer.kind == "arena"
-        if mine and view.whole and place.buffer not in renamed and _is_free(view, target, fuser.items, kept):
+        free = mine and view.whole and place.buffer not in renamed
+        if free and _is_free(view, target, readings.get(target.place.buffer, ()), kept):
             renamed[place.buffer] = target.place.buffer
         else:
             copies.append((view, target))
@@ -53,25 +56,44 @@ def _set_aside(view: View, overwritten: set[Buffer], items: Items) -> View:
     return whole(Base(view.shape, view.base.dtype, place=place))
 
 
-def _is_free(view: View, target: Target, items: Items, kept: set[Buffer | None]) -> bool:
+@dataclass(frozen=True, eq=False)
+class _Reading:
+    """That an item reads a buffer: as an operand of a member of a group, or otherwise."""
+
+    position: int
+    member: Member | None = None
+    view: View | None = None
+
+
+def _readings(items: Items) -> dict[Buffer, list[_Reading]]:
+    """Who reads each buffer."""
+    found: dict[Buffer, list[_Reading]] = {}
+    for position, item in items:
+        group = item if isinstance(item, Group) else item.group if isinstance(item, Product) else None
+        for buffer in _read_buffers(item):
+            found.setdefault(buffer, []).append(_Reading(position))
+        for member in group.members if group is not None else ():
+            for view in member.operands:
+                if view.base.place is not None:
+                    found.setdefault(view.base.place.buffer, []).append(_Reading(position, member, view))
+    return found
+
+
+def _is_free(view: View, target: Target, readings: Sequence[_Reading], kept: set[Buffer | None]) -> bool:
     """Whether nothing reads the input behind a target once the output is written there, but for its own element."""
     if target.replaces is None:
         return True
-    buffer, member = target.place.buffer, view.base.member
-    if member is None or buffer in kept or (member.group.reduced is not None and member.level == "column"):
+    member: Member | None = view.base.member
+    if member is None or target.place.buffer in kept:
         return False
-    group: Group = member.group
-    for position, item in items:
-        multiplied = [_buffer(x) for x in (item.left, item.right)] if isinstance(item, Product) else []
-        if position >= group.position and buffer in multiplied:
-            return False
-        if isinstance(item, Group | Product):
-            reader = item if isinstance(item, Group) else item.group
-            reads = [(other, x) for other in reader.members for x in other.operands if _buffer(x) is buffer]
-            same = reader is group and all(_same_element(x, other, target.place, member) for other, x in reads)
-            if reads and (position > group.position or (position == group.position and not same)):
-                return False
-        elif position > group.position and buffer in _read_buffers(item):
+    group = member.group
+    if group.reduced is not None and member.level == "column":
+        return False
+    for reading in readings:
+        own = reading.position == group.position and reading.view is not None and reading.member is not None
+        if own and _same_element(reading.view, reading.member, target.place, member):
+            continue
+        if reading.position >= group.position:
             return False
     return True
 
@@ -95,11 +117,17 @@ def _buffer(view: View) -> Buffer | None:
     return view.base.place.buffer if view.base.place is not None else None
 
 
-def _read_buffers(item: Copy | Call | Repeat) -> list[Buffer | None]:
+def _read_buffers(item: Item) -> list[Buffer]:
+    """The buffers that an item reads whole."""
     match item:
+        case Group():
+            views: Sequence[View] = ()
+        case Product():
+            views = (item.left, item.right)
         case Copy():
-            return [_buffer(item.source)]
+            views = (item.source,)
         case Call():
-            return [_buffer(view) for view in item.operands]
+            views = item.operands
         case Repeat():
             return [place.buffer for place in item.reads]
+    return [view.base.place.buffer for view in views if view.base.place is not None]
