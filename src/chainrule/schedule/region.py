@@ -97,7 +97,8 @@ class Region:
         exchanged = axes[:count] + axes[count + rows :] + axes[count : count + rows]
         order = axes
         if rows and self._transposed.get(node.results[0]) == exchanged != axes:
-            left, right, contract, batch = right, left, contract[::-1], batch[::-1]
+            left, right = right, left
+            contract, batch = (contract[1], contract[0]), (batch[1], batch[0])
             order = tuple([exchanged.index(axis) for axis in axes])
             shape = tuple([shape[axis] for axis in exchanged])
         group = Group(shape, self.items.position(), contraction=node, closed=dtype.kind != "f")
@@ -167,7 +168,8 @@ class Region:
 
     def _carried(self, node: Node, i: int, view: View, reads: Sequence[Place]) -> Place:
         """Where a loop keeps what it carries: at the output's own place if it can, with the first value in it."""
-        result = node.results[i - node.attrs["consts"]]
+        first: int = node.attrs["consts"]
+        result = node.results[i - first]
         target = self._wanted.get(result)
         alone = self._uses[node.inputs[i]] == 1
         base = view.base

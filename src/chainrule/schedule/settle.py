@@ -28,17 +28,23 @@ def settle(outputs: Sequence[View], targets: Sequence[Target], fuser: Fuser, ren
     readings = _readings(fuser.items)
     copies: list[tuple[View, Target]] = []
     for view, target in late:
-        place = view.base.place
-        mine = view.base.position != OUTSIDE and place is not None and place.buffer.kind == "arena"
-        free = mine and view.whole and place.buffer not in renamed
-        if free and _is_free(view, target, readings.get(target.place.buffer, ()), kept):
-            renamed[place.buffer] = target.place.buffer
-        else:
+        buffer = _own_buffer(view)
+        replaced = target.place.buffer
+        if buffer is None or buffer in renamed or not _is_free(view, target, readings.get(replaced, ()), kept):
             copies.append((view, target))
+        else:
+            renamed[buffer] = replaced
     overwritten = {target.place.buffer for target in targets if target.replaces is not None}
     sources = [_set_aside(view, overwritten, fuser.items) for view, _ in copies]
     for source, (_, target) in zip(sources, copies, strict=True):
         fuser.items.add(Copy(source, target.place))
+
+
+def _own_buffer(view: View) -> Buffer | None:
+    """The buffer of a whole array that the region makes; None where the output is not one."""
+    buffer = _buffer(view)
+    made = view.base.position != OUTSIDE and view.whole
+    return buffer if made and buffer is not None and buffer.kind == "arena" else None
 
 
 def _is_there(view: View, target: Target) -> bool:
@@ -63,6 +69,22 @@ class _Reading:
     position: int
     member: Member | None = None
     view: View | None = None
+
+    def is_of(self, place: Place, writer: Member) -> bool:
+        """Whether a member of the writer's group reads the element that is written, no later than in the same pass."""
+        reader, view = self.member, self.view
+        if reader is None or view is None or view.base.place is None:
+            return False
+        found = located(view, view.base.place)
+        number = passes(writer.group)
+        return (
+            reader.level == writer.level
+            and not reader.folds
+            and view.shape == writer.base.shape == reader.base.shape
+            and reader.axes == writer.axes
+            and number[reader] <= number[writer]
+            and (found.strides, found.offset) == (place.strides, place.offset)
+        )
 
 
 def _readings(items: Items) -> dict[Buffer, list[_Reading]]:
@@ -90,27 +112,11 @@ def _is_free(view: View, target: Target, readings: Sequence[_Reading], kept: set
     if group.reduced is not None and member.level == "column":
         return False
     for reading in readings:
-        own = reading.position == group.position and reading.view is not None and reading.member is not None
-        if own and _same_element(reading.view, reading.member, target.place, member):
+        if reading.position == group.position and reading.is_of(target.place, member):
             continue
         if reading.position >= group.position:
             return False
     return True
-
-
-def _same_element(view: View, reader: Member, place: Place, writer: Member) -> bool:
-    """Whether a member of the writer's group reads the element that is written, no later than in the same pass."""
-    assert view.base.place is not None
-    found = located(view, view.base.place)
-    number = passes(writer.group)
-    return (
-        reader.level == writer.level
-        and not reader.folds
-        and view.shape == writer.base.shape == reader.base.shape
-        and reader.axes == writer.axes
-        and number[reader] <= number[writer]
-        and (found.strides, found.offset) == (place.strides, place.offset)
-    )
 
 
 def _buffer(view: View) -> Buffer | None:
