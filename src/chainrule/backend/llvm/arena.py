@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from chainrule.schedule.plan import Buffer
@@ -25,8 +25,8 @@ class Use:
 class Arena:
     """Offsets of buffers in a block of `nbytes`."""
 
-    offsets: Mapping[Buffer, int] = field(default_factory=dict)
-    nbytes: int = 0
+    offsets: Mapping[Buffer, int]
+    nbytes: int
 
 
 def place_buffers(uses: Mapping[Buffer, Sequence[Use]], apart: int = 0) -> Arena:

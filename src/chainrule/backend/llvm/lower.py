@@ -126,7 +126,7 @@ class _Uses:
         shared: dict[Buffer, list[Use]] = {}
         private: dict[Buffer, list[Use]] = {}
         for buffer, times in self._times.items():
-            common = set.intersection(*[set(loops) for _, loops in times])
+            common = set(times[0][1]).intersection(*[loops for _, loops in times])
             uses = [Use(time, tuple([(begin, self._ends[begin]) for begin in loops])) for time, loops in times]
             (private if common & self._parallel else shared)[buffer] = uses
         return shared, private

@@ -5,10 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
-
-if TYPE_CHECKING:
-    from chainrule.backend.llvm.builder import Function
+from typing import Any, Final, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +64,7 @@ Operand: TypeAlias = "Val | float | int"
 class Val:
     """A value inside a function: `text` is its name, or a constant. Integers are signed where an operator must know."""
 
-    code: Function
+    code: Any  # the `Function` that it is in (builder.py)
     text: str
     ty: Ty
 
