@@ -37,6 +37,7 @@ def strides(matrix: Matrix, *first: int) -> list[int]:
 class Steps:
     """A matrix in a function that is being written: the address of its first element, and its strides."""
 
+    f: Function
     pointer: Val
     row: Val
     column: Val
@@ -45,11 +46,10 @@ class Steps:
 
     def at(self, places: Sequence[Val]) -> Val:
         """The address of the first element at these places of the batch."""
-        f = self.pointer.code
-        offset = f.constant(0, I64)
+        offset = self.f.constant(0, I64)
         for place, step in zip(places, self.batch, strict=True):
             offset = offset + place * step
-        return f.element(self.pointer, offset, self.ty)
+        return self.f.element(self.pointer, offset, self.ty)
 
 
 class Frame:
@@ -69,7 +69,7 @@ class Frame:
         """The matrix of a pointer, whose strides are the next words."""
         pointer = self.f.load(PTR, self.f.element(self.f.arguments[0], number, PTR))
         row, column, *more = self.words(2 + batch)
-        return Steps(pointer, row, column, more, element(dtype))
+        return Steps(self.f, pointer, row, column, more, element(dtype))
 
     def share(self, group: Val, units: Val) -> AbstractContextManager[Loop]:
         """A loop over the units of the parts that are to be done, `group` in each."""

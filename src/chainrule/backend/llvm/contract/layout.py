@@ -21,6 +21,9 @@ SMALL: Final = 40_000
 FEW: Final = 6
 """Products along k for which writing the result is what takes the time."""
 
+LINE: Final = 512
+"""Columns of the one row of a product whose sums lie in the cache while they grow."""
+
 IN_PLACE: Final = 8
 """Tiles below one another for which packing a panel does not pay."""
 
@@ -29,8 +32,10 @@ IN_PLACE: Final = 8
 class Layout:
     """What code is written for (the first group), and the extents that it reads as words."""
 
-    tile: int  # rows of sums in registers
+    lowest: int  # rows of sums in registers of the lowest tile,
+    tile: int  # and of the highest one
     width: int  # columns of sums in registers, of a panel
+    stream: bool  # one row, for which the right operand is read line by line
     turned: bool  # columns of the right operand are turned to vectors in registers
     ahead: int  # lines of the right operand that are fetched ahead
     reading: Reading | None  # how panels of the right operand are copied; None: read where they lie
@@ -51,9 +56,9 @@ class Layout:
     @property
     def structure(self) -> str:
         """A text that tells apart what needs different code."""
-        turned = "turned" if self.turned else self.reading or "in place"
+        turned = "turned" if self.turned else "lines" if self.stream else self.reading or "in place"
         ways = f"{self.direct:d}{self.across:d} {self.shuffle}"
-        return f"{self.tile}x{self.width} {turned} {self.ahead} {self.left} {ways}"
+        return f"{self.lowest}-{self.tile}x{self.width} {turned} {self.ahead} {self.left} {ways}"
 
 
 def tile_of(product: Product, machine: Machine) -> tuple[int, int]:
@@ -64,7 +69,7 @@ def tile_of(product: Product, machine: Machine) -> tuple[int, int]:
     if rows == 1:
         return 1, max(n, min(4 * n, columns - columns % (n // 4)))
     if rows <= 3:
-        return 3, 3 * n // 2 if columns >= 2 * n else n
+        return rows, 3 * n // 2 if columns >= 2 * n else n
     if columns <= n // 2:
         return 8, n // 4 if columns <= n // 4 else n // 2
     if product.inner <= FEW and columns >= 3 * n:
@@ -121,7 +126,10 @@ def layout_of(product: Product, machine: Machine) -> Layout:
     turned = in_registers(product)
     if turned:
         reading, width = None, n
-    if reading == "rows" and columns >= width and product.rows <= IN_PLACE * tile:
+    stream = product.rows == 1 and reading == "rows" and columns >= 4 * n and product.inner >= FEW
+    if stream:
+        tile, width = 1, LINE
+    if reading == "rows" and (columns >= width or stream) and product.rows <= IN_PLACE * tile:
         reading = None
     row_blocks = -(-product.rows // ROWS)
     row_block = -(-product.rows // row_blocks)
@@ -129,21 +137,23 @@ def layout_of(product: Product, machine: Machine) -> Layout:
     strips = max(1, -(-product.inner // CONTRACT_STRIP))
     panels = max(1, columns // width)
     batch = prod(product.batch) * strips
-    direct = columns >= width and product.plain and out.column == 1
+    direct = (columns >= width or stream) and product.plain and out.column == 1
     wanted = _parts(product.rows * columns * max(1, product.inner) * batch, machine)
     others = row_blocks * batch
     blocks = min(panels, max(-(-wanted // others), 1 if direct else -(-panels * width // 384)))
     total = others * blocks
     return Layout(
+        lowest=lowest(min(row_block, product.rows - (row_blocks - 1) * row_block), tile),
         tile=tile,
         width=width,
+        stream=stream,
         turned=turned,
         ahead=8 if product.rows <= 3 and reading is None and not turned else 0,
         reading=reading,
         left=left_reading(product, panels // blocks),
         direct=direct,
         across=out.column == 1 or out.row != 1,
-        shuffle=min(16, machine.vector_bits // 8 // product.dtype.itemsize),
+        shuffle=16 if tile > 8 else 8,
         inner=min(product.inner, CONTRACT_STRIP),
         row_block=row_block,
         row_blocks=row_blocks,
@@ -153,6 +163,11 @@ def layout_of(product: Product, machine: Machine) -> Layout:
         strips=strips,
         group=max(1, total // wanted),
     )
+
+
+def lowest(rows: int, tile: int) -> int:
+    """The height of the lowest tile where that many rows, or more of them, become tiles of nearly equal heights."""
+    return min(n // -(-n // tile) for n in range(rows, rows + tile))
 
 
 def _parts(products: int, machine: Machine) -> int:

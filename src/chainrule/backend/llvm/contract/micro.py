@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from typing import Any, Final
 
 import numpy as np
 
@@ -14,9 +14,11 @@ from chainrule.backend.llvm.values import I32, I64, PTR, Val
 
 DType = np.dtype[Any]
 
-Sums: TypeAlias = Callable[[Val], Sequence[Val]]
-
 PARAMETERS = {"a": PTR, "row": I64, "step": I64, "apart": I64, "b": PTR, "next": I64, "length": I64}
+
+
+AT_ONCE: Final = 4
+"""Elements of 16 bytes of a column that are turned one after another: a line of the cache."""
 
 
 def write_micro(
@@ -70,8 +72,7 @@ def _straight(f: Function, dtype: DType, starts: Sequence[Val], width: int, ahea
         right = [f.load(ty.of(n), f.element(vectors, j, ty)) for j, n in pieces]
         if ahead:
             for j in range(0, width * ty.nbytes, 64):
-                place = f.element(f.element(vectors, following * ahead, ty), j // ty.nbytes, ty)
-                f.intrinsic("prefetch", None, place, *[f.constant(x, I32) for x in (0, 3, 1)], over=[PTR])
+                fetch(f, f.element(f.element(vectors, following * ahead, ty), j // ty.nbytes, ty))
         for i, start in enumerate(starts):
             left = f.load(ty, f.element(start, at, ty))
             for j, vector in enumerate(right):
@@ -86,27 +87,100 @@ def _turned(f: Function, dtype: DType, starts: Sequence[Val], width: int) -> Seq
     """Columns that are contiguous along k: elements of 16 bytes of each are turned to vectors in registers."""
     ty = element(dtype)
     _, _, step, _, b, following, length, *_ = f.arguments
-    group = 16 // ty.nbytes
+    group, half = 16 // ty.nbytes, lanes(dtype) // 2
+    sides = range(width // half)
     heads = [f.element(b, following * j, ty) for j in range(0, width, group)]
-    zeros = [f.constant(0, ty.of(width))] * len(starts)
 
-    def columns(at: Val) -> list[Val]:
-        from_heads = [f.element(head, at, ty) for head in heads]
+    def columns(at: Val, first: int) -> list[Val]:
+        from_heads = [f.element(head, at, ty) for head in heads[first // group : (first + half) // group]]
         return [f.element(head, following * i, ty) if i else head for head in from_heads for i in range(group)]
 
-    def products(sums: Sequence[Val], at: Val, vector: Val) -> list[Val]:
-        left = [f.splat(f.load(ty, f.element(start, at * step, ty)), width) for start in starts]
-        return [multiply_add(f, dtype, x, vector, total) for x, total in zip(left, sums, strict=True)]
+    def products(sums: list[Val], at: Val, side: int, vector: Val) -> None:
+        for i, start in enumerate(starts):
+            left = f.splat(f.load(ty, f.element(start, at * step, ty)), half)
+            place = i * len(sides) + side
+            sums[place] = multiply_add(f, dtype, left, vector, sums[place])
 
-    whole = length & -group
-    with f.loop(0, whole, group, zeros) as loop:
-        sums: Sequence[Val] = loop.carried
-        for i, vector in enumerate(transposed(f, columns(loop.index), ty)):
-            sums = products(sums, loop.index + i, vector)
-        loop.next = list(sums)
-    with f.loop(whole, length, 1, loop.results) as rest:
-        vector = f.constant(0, ty.of(width))
-        for j, pointer in enumerate(columns(rest.index)):
-            vector = f.insert(vector, f.load(ty, pointer), j)
-        rest.next = products(rest.carried, rest.index, vector)
-    return rest.results
+    def groups(first: Val | int, last: Val, count: int, before: Sequence[Val]) -> Sequence[Val]:
+        """The products of `count` groups in every round, for some columns after others: lines are read in one go."""
+        with f.loop(first, last, group * count, before) as loop:
+            sums = list(loop.carried)
+            for side in sides:
+                for at in [loop.index + group * i for i in range(count)]:
+                    for i, vector in enumerate(transposed(f, columns(at, side * half), ty)):
+                        products(sums, at + i, side, vector)
+                if count > 1:
+                    for pointer in columns(loop.index + 512 // ty.nbytes, side * half):
+                        fetch(f, pointer)
+            loop.next = sums
+        return loop.results
+
+    for j in range(width):  # the columns after the next ones, whose elements follow where there are few along k
+        for line in (0, 64 // ty.nbytes):
+            fetch(f, f.element(f.element(b, following * (2 * width + j), ty), line, ty))
+    sums: Sequence[Val] = [f.constant(0, ty.of(half))] * (len(sides) * len(starts))
+    whole, lines = length & -group, length & -AT_ONCE * group
+    if len(starts) == 1:
+        sums = groups(0, lines, AT_ONCE, sums)
+    with f.loop(whole, length, 1, groups(lines if len(starts) == 1 else 0, whole, 1, sums)) as rest:
+        last = list(rest.carried)
+        for side in sides:
+            vector = f.constant(0, ty.of(half))
+            for j, pointer in enumerate(columns(rest.index, side * half)):
+                vector = f.insert(vector, f.load(ty, pointer), j)
+            products(last, rest.index, side, vector)
+        rest.next = last
+    pairs = zip(rest.results[::2], rest.results[1::2], strict=True)
+    return [f.shuffle(x, y, range(2 * half)) for x, y in pairs]
+
+
+def fetch(f: Function, pointer: Val) -> None:
+    """Asks for the line at an address, which need not be one."""
+    f.intrinsic("prefetch", None, pointer, *[f.constant(x, I32) for x in (0, 3, 1)], over=[PTR])
+
+
+def write_stream(module: Module, name: str, dtype: DType) -> None:
+    """Writes a function that adds up the products of one row, reading the right operand line by line, some at once.
+
+    The sums of `count` columns lie at c while they grow; where `more` is not 0 they grow at `own`, and are added to c.
+    """
+    parameters = {"a": PTR, "step": I64, "b": PTR, "next": I64, "length": I64, "c": PTR, "count": I64, "own": PTR}
+    with module.function(name, None, internal=True, **parameters, more=I64) as f:
+        _, _, _, _, length, c, count, own, more = f.arguments
+        ty, n = element(dtype), lanes(dtype)
+        target = f.select(more.ne(0), own, c)
+        whole = length & -LINES
+        _lines(f, dtype, target, f.constant(0, I64), whole, LINES)
+        _lines(f, dtype, target, whole, length, 1)
+        with f.when(more.ne(0)):
+            vectors = count & -n
+            for first, last, by in ((f.constant(0, I64), vectors, n), (vectors, count, 1)):
+                kind = ty.of(n) if by > 1 else ty
+                with f.loop(first, last, by) as loop:
+                    place = f.element(c, loop.index, ty)
+                    x = f.load(kind, f.element(own, loop.index, ty))
+                    f.store(add(dtype, f.load(kind, place), x), place)
+        f.ret()
+
+
+LINES: Final = 4
+"""Lines of the right operand that are read side by side."""
+
+
+def _lines(f: Function, dtype: DType, target: Val, start: Val, stop: Val, count: int) -> None:
+    """Adds the products of `count` lines at once to the sums at `target`, which begin from zero."""
+    a, step, b, following, _, _, columns, *_ = f.arguments
+    ty, n = element(dtype), lanes(dtype)
+    with f.loop(start, stop, count) as k:
+        left = [f.load(ty, f.element(a, (k.index + i) * step, ty)) for i in range(count)]
+        lines = [f.element(b, (k.index + i) * following, ty) for i in range(count)]
+        vectors = columns & -n
+        for first, last, by in ((f.constant(0, I64), vectors, n), (vectors, columns, 1)):
+            kind = ty.of(n) if by > 1 else ty
+            with f.loop(first, last, by) as loop:
+                place = f.element(target, loop.index, ty)
+                total = f.select(k.index.eq(0), f.constant(0, kind), f.load(kind, place))
+                for x, line in zip(left, lines, strict=True):
+                    vector = f.load(kind, f.element(line, loop.index, ty))
+                    total = multiply_add(f, dtype, f.splat(x, kind.lanes), vector, total)
+                f.store(total, place)

@@ -13,7 +13,7 @@ from chainrule.backend.llvm.contract.element import element, lanes
 from chainrule.backend.llvm.contract.finish import Ending, Spot, ending_of, write_ending
 from chainrule.backend.llvm.contract.frame import Frame, address, kernel_function, strides
 from chainrule.backend.llvm.contract.layout import Layout
-from chainrule.backend.llvm.contract.micro import write_micro
+from chainrule.backend.llvm.contract.micro import write_micro, write_stream
 from chainrule.backend.llvm.contract.move import Reading, write_move
 from chainrule.backend.llvm.contract.product import Product
 from chainrule.backend.llvm.kernel import Kernel
@@ -56,7 +56,7 @@ def multiply(product: Product, layout: Layout, strip_stride: int) -> Kernel:
 def _scratch(layout: Layout) -> tuple[int, int, int, int]:
     """Elements of the scratch before its regions, and all: a packed panel, packed rows, turned sums, sums."""
     width, rows = layout.width, layout.row_block
-    left = CONTRACT_CHUNK * width + BEHIND
+    left = (width if layout.stream else CONTRACT_CHUNK * width) + BEHIND
     turned = left + ((CONTRACT_CHUNK + 16) * rows + BEHIND if layout.left is not None else 0)
     sums = turned + (0 if layout.across else width * (rows + BEHIND))
     panels = layout.column_most // width + 1 if layout.inner > CONTRACT_CHUNK else 1
@@ -75,22 +75,27 @@ class _Writer:
         ending = "" if self.layout.direct else self.ending.structure
         return f"multiply {self.dtype} {self.layout.structure} {self.batch} {ending}"
 
+    @property
+    def moves(self) -> dict[str, tuple[Reading, int]]:
+        """How panels are packed, rows packed, sums turned: by one function where they lie alike."""
+        layout = self.layout
+        turning: Reading | None = None
+        if not layout.across and not layout.direct:
+            turning = "columns" if self.dtype.itemsize >= 4 else "any"
+        wanted: dict[str, tuple[Reading | None, int]]
+        wanted = {"pack": (layout.reading, layout.width), "left": (layout.left, layout.tile), "turn": (turning, 0)}
+        return {what: (r, width if r == "rows" else 0) for what, (r, width) in wanted.items() if r is not None}
+
     def write(self, module: Module, name: str) -> None:
         """Writes the kernel and the functions that it calls."""
         layout = self.layout
-        for rows in range(1, layout.tile + 1):
+        if layout.stream:
+            write_stream(module, f"{name}.1", self.dtype)
+        for rows in range(layout.lowest, layout.tile + 1) if not layout.stream else ():
             code = f"{name}.{rows}"
             write_micro(module, code, self.dtype, rows, layout.width, turned=layout.turned, ahead=layout.ahead)
-        if layout.reading is not None:
-            write_move(module, f"{name}.pack", self.dtype, layout.reading, layout.width, layout.shuffle)
-        if layout.left is not None:
-            room = (
-                1 << (layout.tile - 1).bit_length()
-            )  # one vector for a tile's rows: what it has too much is overwritten
-            write_move(module, f"{name}.left", self.dtype, layout.left, layout.tile, room)
-        if not layout.across and not layout.direct:
-            turning: Reading = "columns" if self.dtype.itemsize >= 4 else "any"
-            write_move(module, f"{name}.turn", self.dtype, turning, layout.width, layout.shuffle)
+        for reading, width in dict.fromkeys(self.moves.values()):
+            write_move(module, f"{name}.{reading}{width}", self.dtype, reading, width, layout.shuffle)
         with kernel_function(module, name) as f:
             _Body(self, f, name).write()
             f.ret(0)
@@ -165,7 +170,7 @@ class _Body(Frame):
         left = f.element(starts[0], top * self.matrices[0].row, self.ty)
         whole = last - (last - first).urem(width)
         # the last panel starts early where it can, and computes some columns again: whole vectors everywhere
-        early = f.select((last - first).ge(width), last - width, first)
+        early = whole if self.layout.stream else f.select((last - first).ge(width), last - width, first)
         number = f.select(whole.gt(first) & whole.lt(last), f.constant(2, I64), 1)
         with f.loop(0, number) as turn:
             ragged = turn.index.eq(1) | whole.eq(first)
@@ -181,11 +186,11 @@ class _Body(Frame):
         f, tile = self.f, self.layout.tile
         number = (rows + (tile - 1)).udiv(tile)
         low = rows.udiv(number)
-        codes = [f.address(f"@{self.name}.{i}") for i in range(1, tile + 1)]
-        small, large = codes[0], codes[-1]
-        for i in range(1, tile):
-            small = f.select(low.eq(i + 1), codes[i], small)
-            large = f.select(low.eq(i), codes[i], large)
+        codes = {n: f.address(f"@{self.name}.{n}") for n in range(self.layout.lowest, tile + 1)}
+        small = large = codes[tile]
+        for n in range(self.layout.lowest, tile):
+            small = f.select(low.eq(n), codes[n], small)
+            large = f.select(low.eq(n - 1), codes[n], large)
         higher = rows - low * number
         return _Tiles(low, number - higher, higher, small, large)
 
@@ -213,7 +218,11 @@ class _Body(Frame):
                 sums, below = f.element(strip.starts[-1], strip.top * out.row + place, self.ty), out.row
             else:
                 sums, below = f.element(self.sums, (place - start) * several, self.ty), f.constant(width, I64)
-            self._products(strip.tiles, left, vectors, following, size, sums, below, chunk)
+            if layout.stream:
+                count = self.least(end - place, width)
+                self._row(left.pointer, a.column, vectors, following, size, sums, count, self.packed, chunk)
+            else:
+                self._products(strip.tiles, left, vectors, following, size, sums, below, chunk)
             if not layout.direct:
                 with f.when(last):
                     self._finish(strip, sums, place + strip.shift, self.least(end - place, width) - strip.shift)
@@ -266,9 +275,14 @@ class _Body(Frame):
                 f.element(sums, number * height * below, self.ty),
             )
 
+    def _row(self, *arguments: Val) -> None:
+        """The sums of a row."""
+        self.f.do(f"call void @{self.name}.1({', '.join(f'{x.ty} {x.text}' for x in arguments)})")
+
     def _call(self, what: str, *arguments: Val) -> None:
         given = ", ".join(f"{x.ty} {x.text}" for x in arguments)
-        self.f.do(f"call void @{self.name}.{what}({given})")
+        reading, width = self.writer.moves[what]
+        self.f.do(f"call void @{self.name}.{reading}{width}({given})")
 
     def _finish(self, strip: _Strip, panel: Val, place: Val, count: Val) -> None:
         """What happens to the sums of a panel, `count` columns from `place` on, which start at `shift` in it."""
