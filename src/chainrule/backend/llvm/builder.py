@@ -16,9 +16,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from chainrule.backend.llvm.values import I1, I32, I64, PTR, Operand, Ty, Val, literal
+
+T = TypeVar("T")
+Writing: TypeAlias = Generator[T, None, None]
+"""What is written while a `with` statement is inside of it."""
 
 INTRINSICS: Final = frozenset(
     {"fma", "sqrt", "fabs", "copysign", "floor", "ceil", "trunc", "rint", "masked.load", "masked.store", "prefetch"}
@@ -40,9 +44,7 @@ class Module:
         self._globals: dict[str, str] = {}
 
     @contextmanager
-    def function(
-        self, name: str, result: Ty | None, *, internal: bool = False, **parameters: Ty
-    ) -> Generator[Function, None, None]:
+    def function(self, name: str, result: Ty | None, *, internal: bool = False, **parameters: Ty) -> Writing[Function]:
         """Writes a function; `internal` ones are seen in this module alone."""
         function = Function(self, name, result, parameters, internal)
         yield function
@@ -282,9 +284,7 @@ class Function:
             self.do(f"ret {self.result} {self.constant(x, self.result).text}")
 
     @contextmanager
-    def loop(
-        self, start: Operand, stop: Operand, step: Operand = 1, carried: Sequence[Val] = ()
-    ) -> Generator[Loop, None, None]:
+    def loop(self, start: Operand, stop: Operand, step: Operand = 1, carried: Sequence[Val] = ()) -> Writing[Loop]:
         """A loop from `start` to below `stop`, which may have no round at all.
 
         Inside, `loop.carried` are the values as they come from the round before; `loop.next` must be set to what the
@@ -316,7 +316,7 @@ class Function:
         loop.results = phis
 
     @contextmanager
-    def repeat(self, carried: Sequence[Val] = ()) -> Generator[Repeat, None, None]:
+    def repeat(self, carried: Sequence[Val] = ()) -> Writing[Repeat]:
         """A loop of at least one round, and another one as long as `until` does not hold at its end.
 
         Inside, `carried` are the values as they come from the round before; `next`, set inside, are those that the
@@ -339,7 +339,7 @@ class Function:
         self._label(end)
 
     @contextmanager
-    def endless(self, carried: Sequence[Val]) -> Generator[Loop, None, None]:
+    def endless(self, carried: Sequence[Val]) -> Writing[Loop]:
         """A loop that goes on until `leave` ends it; `loop.results` are what it carried in the round that was left."""
         head, end = self._fresh("head"), self._fresh("end")
         before = self._block
@@ -363,7 +363,7 @@ class Function:
         self._label(stay)
 
     @contextmanager
-    def when(self, condition: Val) -> Generator[None, None, None]:
+    def when(self, condition: Val) -> Writing[None]:
         """What is done where the condition holds."""
         inside, end = self._fresh("then"), self._fresh("end")
         self.do(f"br i1 {condition.text}, label %{inside}, label %{end}")
