@@ -97,3 +97,11 @@ def message(expected: object, got: object, where: Where | None = None, hint: str
 
 class BackendError(ChainruleError, RuntimeError):
     """Native code could not be made, or does not do on this machine what it should."""
+
+
+class TooLargeError(ChainruleError, MemoryError):
+    """A staged function that needs more memory than there is."""
+
+
+class BackendWarning(UserWarning):
+    """Staged functions run without native code."""

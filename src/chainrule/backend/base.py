@@ -39,6 +39,32 @@ class Memory:
         return f"{self.total:,} bytes: {parts}"
 
 
+class Course(Protocol):
+    """A call that is made in pieces, by one thread at a time."""
+
+    @property
+    def iterations(self) -> int:
+        """How many iterations are done of the graph's loop; of several, none in another, of the one that is run."""
+        ...
+
+    def proceed(self, seconds: float) -> bool:
+        """Whether all is done, after going on for about so long.
+
+        It stops between two iterations of a loop that is in no other one: after the first one that ends later than
+        that. What is not in such a loop is done in one go. Where it raises, donated inputs may hold anything.
+        """
+        ...
+
+    def outputs(self) -> list[Any]:
+        """What the call gives, once all is done.
+
+        Before that, for a graph with one loop, as if it had no more iterations than are done: of what it carries the
+        last, of what it stacks those that there are; copies, but for donated inputs in which the loop keeps an output:
+        they are the output. A StagingError where no iteration is done, or for an output that is made after the loop.
+        """
+        ...
+
+
 class Executable(Protocol):
     """A compiled graph. It may be called from several threads at once.
 
@@ -70,6 +96,14 @@ class Executable(Protocol):
         arrays of the graph's shapes and dtypes: aligned, C-contiguous, in this machine's byte order; numbers are arrays
         without axes, weak ones too. Of a donation both are the same array. Outputs are writable, and none overlaps with
         another one, or with an input but the one that is donated to it. What is returned keeps them alive.
+        """
+        ...
+
+    def begin(self, inputs: tuple[Any, ...]) -> Course:
+        """The call with these inputs, to be made in pieces; nothing is computed yet.
+
+        What is said of inputs, Misfits and outputs of a call holds. The inputs are read until all is done, and are not
+        to be changed before that; donated ones are written to from the first piece on.
         """
         ...
 

@@ -9,12 +9,10 @@ from typing import Any
 import numpy as np
 
 from chainrule.backend.base import Array, Backend, Donations, Memory, Misfit
+from chainrule.backend.fits import fits
 from chainrule.backend.overlap import unusable
-from chainrule.errors import ChainruleError
 from chainrule.ir.evaluate import evaluate, give
 from chainrule.ir.graph import CONSTANT, Graph, Value
-from chainrule.ir.op import Traced
-from chainrule.types import Type, type_of
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class Interpreted:
 
     def __call__(self, inputs: Sequence[Any]) -> list[Any]:
         """The outputs; all are computed before the first input is written over."""
-        if not all(map(_fits, inputs, self._types)) or unusable(inputs, self._donated) is not None:
+        if not all(map(fits, inputs, self._types)) or unusable(inputs, self._donated) is not None:
             raise Misfit
         with np.errstate(all="ignore"):
             outs = evaluate(self._graph, inputs)
@@ -88,18 +86,6 @@ class ReferenceBackend(Backend):
         """The graph itself, ready to run. `threads` are NumPy's own affair."""
         del threads
         return Interpreted(graph, donations)
-
-
-def _fits(x: Any, type: Type) -> bool:
-    """Whether x is an input of the type."""
-    if x.__class__ is np.ndarray and x.shape == type.shape and x.dtype is type.dtype:
-        return True
-    if isinstance(x, Traced):
-        return False
-    try:
-        return type_of(x) == type
-    except ChainruleError:
-        return False
 
 
 def _aliases(x: Any, inputs: Sequence[Any]) -> bool:

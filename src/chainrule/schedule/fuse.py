@@ -77,6 +77,7 @@ class Fuser:
         known = _known(node, operands)
         if known is not None:
             base = Base((), type.dtype, type.weak, number=known)
+            self.items.known.add(node)
             return View(base, type.shape, (None,) * len(type.shape), ())
         operands = tuple([view if _simple(view) else self.readable(view) for view in operands])
         base = Base(type.shape, type.dtype, type.weak)

@@ -67,9 +67,13 @@ Item: TypeAlias = Group | Product | Copy | Call | Repeat
 
 
 class Items:
-    """Items with their positions: early ones first, then the others, each in the order in which they came."""
+    """Items with their positions: early ones first, then the others, each in the order in which they came.
+
+    `known` are the nodes whose results are numbers that are known already.
+    """
 
     def __init__(self) -> None:
+        self.known: set[Node] = set()
         self._early: list[Item] = []
         self._late: list[Item] = []
 

@@ -245,7 +245,7 @@ Step: TypeAlias = Nest | Contraction | Special | Loop
 class Plan:
     """The steps of a graph. Buffers in `renamed` are others: outputs, found to be so after they were named.
 
-    `graph` is what the steps are of, spelled out; `nodes` are all of it and of the loops' bodies.
+    `graph` is what the steps are of, spelled out; `nodes` are those of it, and of its loops, that are to be computed.
     """
 
     steps: tuple[Step, ...]

@@ -57,10 +57,10 @@ def schedule(graph: Graph, donations: Donations = ()) -> Plan:
 
 
 def _nodes(block: Graph, items: Items) -> list[Node]:
-    """The nodes of a region, and of its loops."""
-    found = [*block.nodes]
+    """The nodes of a region, and of its loops, that have an element which is not known already."""
+    found = [node for node in block.nodes if node not in items.known and any(x.type.size for x in node.results)]
     for _, item in items:
-        if isinstance(item, Repeat):
+        if isinstance(item, Repeat) and item.node.attrs["length"]:
             found += _nodes(item.block, item.body)
     return found
 

@@ -24,15 +24,20 @@ those that the program sets itself."""
 
 @dataclass(frozen=True, eq=False)
 class Built:
-    """A program, and what the slots of a run are: `inputs`, `outputs` (by number) and `constants`, behind the arena."""
+    """A program, and what the slots of a run are: `inputs`, `outputs` (by number) and `constants`, behind the arena.
+
+    `private` is memory of each worker's own; `address` gives the slot and the offset at which a buffer begins.
+    """
 
     program: Program
     plan: Plan
     works: tuple[Work, ...]
     arena: Arena
+    private: Arena
     outputs: tuple[int, ...]
     constants: tuple[Buffer, ...]
     compiled: int
+    address: Callable[[Buffer], tuple[int, int]]
 
 
 def build(graph: Graph, donations: Donations = (), machine: Machine | None = None, apart: int = 0) -> Built:
@@ -47,7 +52,7 @@ def build(graph: Graph, donations: Donations = (), machine: Machine | None = Non
     slots = _Slots(plan, lowered, arena, private, outputs)
     items = [_item(line, slots.address, code) for line in lowered.lines]
     program = Program(items, slots.count, (slots.private, private.nbytes) if private.nbytes else None)
-    return Built(program, plan, works, arena, outputs, lowered.constants, compiled)
+    return Built(program, plan, works, arena, private, outputs, lowered.constants, compiled, slots.address)
 
 
 class _Slots:

@@ -1,20 +1,33 @@
-"""`failure`: the error of a kernel that met an index out of range."""
+"""`failure`: the error of a kernel that met an index out of range: what the reference backend says of its operands."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from chainrule.backend.llvm import special
 from chainrule.backend.llvm.build import Built
-from chainrule.errors import OutOfRangeError, message
+from chainrule.backend.llvm.elements import elements
+from chainrule.backend.llvm.runtime.program import Outcome, State
+from chainrule.errors import ChainruleError, OutOfRangeError, message
 from chainrule.schedule.plan import Special
 
 
-def failure(built: Built, call: int, index: int) -> Exception:
-    """What to raise where call number `call` gave the place of an element."""
-    step = built.works[call].step
+def failure(built: Built, state: State, outcome: Outcome) -> Exception:
+    """What to raise after a run that ended so; its operands are where they were when the kernel met them."""
+    step = built.works[outcome.call].step
+    if isinstance(step, Special):
+        try:
+            special.check(step.node, _operands(built, state, step))
+        except ChainruleError as error:
+            return error.with_traceback(None)
     where = step.node.where if isinstance(step, Special) else None
-    if isinstance(step, Special) and step.node.op.name == "in_range":
-        expected = f"labels from 0 to {step.node.attrs['length'] - 1}"
-        hint = "labels counted from 0, or as many outputs as there are classes"
-        return OutOfRangeError(message(expected, f"another one at position {index}", where, hint))
-    return OutOfRangeError(
-        message("an index within its axis", f"another one at position {index}", where, "a smaller index")
-    )
+    return OutOfRangeError(message("an index within its axis", f"another one at position {outcome.index}", where))
+
+
+def _operands(built: Built, state: State, step: Special) -> list[Any]:
+    found: list[Any] = []
+    for place, value in zip(step.operands, step.node.inputs, strict=True):
+        slot, offset = built.address(place.buffer)
+        x = elements(state.slot(slot) + offset, place, value.shape)
+        found.append(x.item() if value.type.weak else x)
+    return found

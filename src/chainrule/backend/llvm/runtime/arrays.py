@@ -107,10 +107,10 @@ def fitted(leaf: Leaf, x: Any) -> Any:
     if leaf.number:
         return float(x)
     plain: Array = np.asarray(x)
-    if plain.dtype != leaf.dtype or plain.shape != leaf.shape:
+    if plain.dtype.newbyteorder("=") != leaf.dtype or plain.shape != leaf.shape:
         return x
-    if not (plain.flags.c_contiguous and plain.flags.aligned):
-        plain = np.array(plain, order="C")
+    if not (plain.flags.c_contiguous and plain.flags.aligned and plain.dtype.isnative):
+        plain = np.array(plain, leaf.dtype, order="C")
     return plain if plain.dtype is leaf.dtype else plain.view(leaf.dtype)
 
 

@@ -76,9 +76,46 @@ class Program:
                 return state
         return State(self, threads)
 
+    def nbytes(self, threads: int = 1) -> int:
+        """The bytes of a state for so many threads."""
+        return _Sizes.of(self, checked_threads(threads) if self.table.parallel else 1).nbytes
+
     def give_back(self, state: State) -> None:
         """Lets a later run have a state."""
         self._free.append(state)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sizes:
+    """Where in a state what is, in words: slots and pointers in an area, areas, numbers, `head` before the scratch.
+
+    In bytes: the scratch memory of a worker, where in it its private memory begins, and all of it.
+    """
+
+    slots: int
+    pointers: int
+    area: int
+    numbers: int
+    head: int
+    private: int
+    scratch: int
+    nbytes: int
+
+    @classmethod
+    def of(cls, program: Program, threads: int) -> _Sizes:
+        """Those of a state for so many threads."""
+        table = program.table
+        slots = AreaWord.COUNTERS + 2 * table.depth
+        pointers = slots + program.slots
+        area = -(-(pointers + table.pointers) // LINE) * LINE
+        areas = 1 + (threads if threads > 1 else 0)
+        private = -(-table.scratch // (LINE * WORD)) * LINE * WORD
+        own = program.private[1] if program.private else 0
+        scratch = private + -(-own // (LINE * WORD)) * LINE * WORD
+        numbers = STATE_WORDS + areas * area
+        head = -(-(numbers + program.slots) // LINE) * LINE  # as many numbers as there may be leaves
+        nbytes = (head + LINE) * WORD + threads * scratch
+        return cls(slots, pointers, area, numbers, head, private, scratch, nbytes)
 
 
 class State:
@@ -86,17 +123,10 @@ class State:
 
     def __init__(self, program: Program, threads: int) -> None:
         self.program, self.threads = program, threads
-        table = program.table
-        slots = AreaWord.COUNTERS + 2 * table.depth
-        pointers = slots + program.slots
-        area = -(-(pointers + table.pointers) // LINE) * LINE
-        areas = 1 + (threads if threads > 1 else 0)
-        private = -(-table.scratch // (LINE * WORD)) * LINE * WORD
-        own_slot, own_bytes = program.private or (-1, 0)
-        scratch = private + -(-own_bytes // (LINE * WORD)) * LINE * WORD
-        numbers = STATE_WORDS + areas * area
-        head = -(-(numbers + program.slots) // LINE) * LINE  # as many numbers as there may be leaves
-        memory: Any = np.empty((head + LINE) * WORD + threads * scratch, np.uint8)
+        size = _Sizes.of(program, threads)
+        self.private = size.private  # where in a worker's scratch memory that of its own begins
+        slots, pointers, area, head = size.slots, size.pointers, size.area, size.head
+        memory: Any = np.empty(size.nbytes, np.uint8)
         skip = -memory.ctypes.data % (LINE * WORD)
         memory[skip : skip + head * WORD] = 0
         self._words = memoryview(memory)[skip : skip + head * WORD].cast("q")
@@ -104,18 +134,21 @@ class State:
         self._pack = struct.Struct(f"{program.slots}Q").pack_into
         self._slots = (STATE_WORDS + slots) * WORD
         self._profile: np.ndarray[Any, np.dtype[np.int64]] | None = None
+        self.arena: np.ndarray[Any, Any] | None = None  # memory that is this run's, too, and kept with it
         self._run, self._entry = runtime().run, runtime().address
         reader = reading()
         self._call = reader.call if reader else None
-        self._slice = SLICE if table.yields else 0.0
+        self._slice = SLICE if program.table.yields else 0.0
         self._limits = (0, 0.0)
         words = self._words
         words[StateWord.TABLE] = words[StateWord.POSITION] = program.address
         words[StateWord.AREA], words[StateWord.SLOTS] = area * WORD, slots * WORD
         words[StateWord.POINTERS] = pointers * WORD
-        words[StateWord.SCRATCH], words[StateWord.SCRATCH_STEP] = self.address + head * WORD, scratch
-        words[StateWord.PRIVATE], words[StateWord.PRIVATE_SLOT] = private, WORD * own_slot if own_slot >= 0 else -1
-        words[StateWord.THREADS], words[StateWord.NUMBERS] = threads, self.address + numbers * WORD
+        self.scratch: Any = memory[skip + head * WORD : skip + head * WORD + threads * size.scratch]
+        own_slot = program.private[0] * WORD if program.private else -1
+        words[StateWord.SCRATCH], words[StateWord.SCRATCH_STEP] = self.address + head * WORD, size.scratch
+        words[StateWord.PRIVATE], words[StateWord.PRIVATE_SLOT] = size.private, own_slot
+        words[StateWord.THREADS], words[StateWord.NUMBERS] = threads, self.address + size.numbers * WORD
         if threads > 1:
             words[StateWord.SPIN] = spin_cycles() if threads <= available_processors() else 0
 
@@ -162,13 +195,20 @@ class State:
         return self._finish(code) if code >= 0 else wrong(-1 - code)
 
     def _call_slowly(self, form: Form, leaves: tuple[Any, ...]) -> Outcome | Wrong:
+        found = self.ready(form, leaves)
+        return self._finish(self._run(self.address)) if found is None else found
+
+    def ready(self, form: Form, leaves: tuple[Any, ...]) -> Wrong | None:
+        """As `call`, but runs nothing yet: that is for `proceed` to do."""
         found = form.addresses(leaves, self._words[StateWord.NUMBERS])
         if isinstance(found, Wrong):
             return found
         for leaf, address in zip(form.leaves, found, strict=True):
             self.set(leaf.slot, address)
         self._words[StateWord.POSITION] = self.program.address
-        return self._finish(self._run(self.address))
+        if self.threads > 1:
+            self._words[StateWord.POOL] = ready_pool(self.threads)
+        return None
 
     def _limit(self, rounds: int, seconds: float) -> None:
         if (rounds, seconds) != self._limits:
@@ -186,6 +226,15 @@ class State:
         if status != Status.ERROR:
             return _OUTCOMES[status]
         return Outcome(status, self._words[StateWord.CALL], self._words[StateWord.INDEX])
+
+    def slot(self, number: int) -> int:
+        """The address in a slot; where a run has failed, the one on the worker that met the error."""
+        area = STATE_WORDS
+        if self.workers > 1 and self._words[StateWord.FAILED]:
+            size = self._words[StateWord.AREA] // WORD
+            areas = [STATE_WORDS + (1 + worker) * size for worker in range(self.workers)]
+            area = min(areas, key=lambda area: [self._words[area + n] for n in (AreaWord.ORDER, AreaWord.INDEX)])
+        return self._words[area + self._words[StateWord.SLOTS] // WORD + number]
 
     def stop(self, how: Stop) -> None:
         """Asks the run that is under way in another thread to end, or (NO) lets the next one run."""
