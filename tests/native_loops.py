@@ -13,7 +13,7 @@ import numpy as np
 from chainrule.backend.llvm.builder import Module
 from chainrule.backend.llvm.engine import compile_text, load
 from chainrule.backend.llvm.scalar import from_memory, memory_type, register_type, scalar, to_memory
-from chainrule.backend.llvm.target import host
+from chainrule.backend.llvm.target import level, target
 from chainrule.backend.llvm.values import I64, PTR
 from chainrule.ir.op import OPS
 from chainrule.types import Type
@@ -50,17 +50,23 @@ def result_dtype(op: str, attrs: dict[str, Any], dtypes: Sequence[np.dtype[Any]]
 
 
 @cache
-def _compiled(op: str, attrs: tuple[tuple[str, Any], ...], dtypes: tuple[np.dtype[Any], ...], lanes: int) -> Any:
+def _compiled(
+    op: str, attrs: tuple[tuple[str, Any], ...], dtypes: tuple[np.dtype[Any], ...], lanes: int, level_name: str
+) -> Any:
     name = f"loop{next(_NUMBERS)}"
-    (address,) = load(compile_text(text(name, op, dict(attrs), dtypes, lanes), host()), [name])
+    made_for = level(level_name) if level_name else target()
+    (address,) = load(compile_text(text(name, op, dict(attrs), dtypes, lanes), made_for), [name])
     return ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * (len(dtypes) + 1), ctypes.c_int64)(address)
 
 
-def loop(op: str, dtypes: Sequence[Any], lanes: int, **attrs: Any) -> Callable[..., Array]:
-    """The native function of arrays of one shape and these dtypes; the number of elements is rounded up to vectors."""
+def loop(op: str, dtypes: Sequence[Any], lanes: int, level_name: str = "", **attrs: Any) -> Callable[..., Array]:
+    """The native function of arrays of one shape and these dtypes; the number of elements is rounded up to vectors.
+
+    `level_name` says what it is made for, if not for this processor.
+    """
     given = tuple(np.dtype(d) for d in dtypes)
     out = result_dtype(op, attrs, given)
-    function = _compiled(op, tuple(sorted(attrs.items())), given, lanes)
+    function = _compiled(op, tuple(sorted(attrs.items())), given, lanes, level_name)
 
     def run(*arrays: Any) -> Array:
         operands = [np.ascontiguousarray(x, d) for x, d in zip(arrays, given, strict=True)]

@@ -76,7 +76,7 @@ WORDS: Final = 21
 
 
 @cache
-def _two_over_pi() -> tuple[int, ...]:
+def two_over_pi() -> tuple[int, ...]:
     """0, and the bits of 2 / pi behind the point in words of 64, by J. Machin's formula for pi (1706)."""
     one = 1 << 64 * (WORDS + 1)
 
@@ -119,7 +119,7 @@ def _fraction(f: Function, x: Val) -> list[Val]:
         1075 + 2 - 64
     )  # where the bits of 2 / pi begin that are not multiples of 4 in x 2 / pi
     mantissa = (number & ((1 << 52) - 1)) | (1 << 52)
-    table = f.address(f.module.table("two_over_pi", I64, _two_over_pi()))
+    table = f.address(f.module.table("two_over_pi", I64, two_over_pi()))
     first, shift = exponent.lshr(6), exponent & 63
     words = [f.load(I64, f.element(table, first + n, I64)) for n in range(4)]
     window = [(words[n] << shift) | words[n + 1].lshr(1).lshr(f.constant(63, I64) - shift) for n in range(3)]

@@ -20,7 +20,9 @@ from chainrule.backend.llvm.scalar.formula import (
     larger,
     magnitude,
     polynomial,
+    product,
     smaller,
+    two_sum,
     where,
 )
 from chainrule.backend.llvm.values import F32, F64, Val
@@ -149,12 +151,19 @@ def _apart(x: Val, y: Val) -> tuple[Val, Val]:
 
 
 def logaddexp(x: Val, y: Val) -> Val:
-    """log(e ** x + e ** y)."""
+    """log(e ** x + e ** y); of float32 in float64, where less is lost when the larger and the logarithm cancel."""
+    if x.ty.element == F32:
+        return logaddexp(x.cast("fpext", F64), y.cast("fpext", F64)).cast("fptrunc", F32)
     most, difference = _apart(x, y)
     return most + log_one_two(exp(difference))
 
 
 def logaddexp2(x: Val, y: Val) -> Val:
-    """log2(2 ** x + 2 ** y)."""
+    """log2(2 ** x + 2 ** y); of float32 in float64; x + 1 where both are the same."""
+    if x.ty.element == F32:
+        return logaddexp2(x.cast("fpext", F64), y.cast("fpext", F64)).cast("fptrunc", F32)
     most, difference = _apart(x, y)
-    return most + log_one_two(exp2(difference)) * LOG2_E
+    more, lost = product(log_one_two(exp2(difference)), LOG2_E)
+    total, error = two_sum(most, more)
+    rest = where(magnitude(total).lt(float("inf")), error + lost, 0.0)
+    return where(difference.eq(0.0), most + 1.0, total + rest)
