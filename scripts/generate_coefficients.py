@@ -13,8 +13,9 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
@@ -36,7 +37,8 @@ mp: Final[Any] = importlib.import_module("mpmath")  # which has no types
 Real: TypeAlias = float  # an mpf, as far as type checkers need to know
 
 
-class Fit(NamedTuple):
+@dataclass(frozen=True)
+class Fit:
     """A function to be approximated on an interval.
 
     `weight` is how much an error of it counts, as a part of the elementary function's value; `terms` are the numbers
@@ -268,7 +270,8 @@ def kept() -> dict[str, dict[str, tuple[float, ...]]]:
 
 def computed(name: str) -> dict[str, tuple[float, ...]]:
     """The coefficients by dtype; prints how large the error is."""
-    record, found = FITS[name], {}
+    record = FITS[name]
+    found: dict[str, tuple[float, ...]] = {}
     highs = record.highs or (record.high, record.high)
     wanted = [("float32", np.float32, highs[0], record.terms[0]), ("float64", np.float64, highs[1], record.terms[1])]
     for label, dtype, high, terms in [*wanted, ("medium", np.float64, record.high, record.medium)]:
