@@ -18,9 +18,9 @@ Parts = list[tuple[View, Place]]
 def known_numbers(node: Node) -> View:
     """A constant, `full` or `iota`: nothing in memory so far."""
     type = node.types[0]
-    if node.op is iota:
+    if node.op is iota and type.shape != (1,):
         return whole(Base(type.shape, type.dtype, counts=True))
-    value: Any = node.attrs["value"]
+    value: Any = node.attrs["value"] if node.op is not iota else 0
     if isinstance(value, ArrayRef):
         buffer = Buffer("constant", type.nbytes, array=value.array)
         return whole(Base(type.shape, type.dtype, place=Place(buffer, type.dtype, dense(type.shape))))

@@ -7,6 +7,7 @@ the rest if it can join nobody.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -79,7 +80,7 @@ class Fuser:
             base = Base((), type.dtype, type.weak, number=known)
             self.items.known.add(node)
             return View(base, type.shape, (None,) * len(type.shape), ())
-        operands = tuple([view if _simple(view) else self.readable(view) for view in operands])
+        operands = tuple([view if is_simple(view) else self.readable(view) for view in operands])
         base = Base(type.shape, type.dtype, type.weak)
         early = all(self._is_early(view.base) for view in operands)
         depth = 1 + max((self._waiting[view.base].depth for view in operands if view.base in self._waiting), default=0)
@@ -110,22 +111,26 @@ class Fuser:
                 self._joined(group, 0)
                 return
             group.reset(Mark((), None, False))
+            alone += [view.base for view in self._waiting[base].operands if view.base in self._waiting]
             if not alone:
                 raise AssertionError(f"{self._waiting[base].node} does not fit a group of its own")
             self._begin(alone[0])
 
     def _near(self, operands: Sequence[View], early: bool) -> list[Group]:
         """Groups that have the operands at hand, or read them: those with most of them first, of these the latest."""
-        near: dict[Group, int] = {}
-        pending = list(operands)
+        near: Counter[Group] = Counter()
+        pending, seen = [view.base for view in operands], set[Base]()
         while pending:
-            view = pending.pop()
-            if view.base in self._waiting:
-                pending += self._waiting[view.base].operands
-            if view.base.member is not None:
-                near[view.base.member.group] = near.get(view.base.member.group, 0) + 2
-            for group in self._readers.get(view.base, ()):
-                near[group] = near.get(group, 0) + 1
+            base = pending.pop()
+            if base in seen:
+                continue
+            seen.add(base)
+            if base in self._waiting:
+                pending += [view.base for view in self._waiting[base].operands]
+            if base.member is not None:
+                near[base.member.group] += 2
+            for group in self._readers.get(base, ()):
+                near[group] += 1
         found = [group for group in near if (group.position < 0) >= early]
         return sorted(found, key=lambda group: (near[group], group.position), reverse=True)
 
@@ -172,11 +177,12 @@ def _is_number(base: Base) -> bool:
     return base.number is not None or base.counts
 
 
-def _simple(view: View) -> bool:
-    """Whether an operand needs no memory, or has it: counts are known along the last axis alone."""
+def is_simple(view: View) -> bool:
+    """Whether an operand needs no memory, or has it: counts are known along the last axis alone, from 0 on."""
     if not view.base.counts:
         return True
-    return view.dims[-1:] == ((0, 1),) and not any(view.dims[:-1]) and not view.starts[0]
+    last = view.dims[-1:] == ((0, 1),) and view.shape[-1] != 1  # one of length 1 may be repeated
+    return last and not any(view.dims[:-1]) and not view.starts[0]
 
 
 def _known(node: Node, operands: Sequence[View]) -> Any:

@@ -39,7 +39,7 @@ def put(node: Node) -> Value | None:
     if not blank or not same or not _one_of_each_row(x.shape, places, node.attrs["axes"]):
         return None
     apply = Apply(node.where)
-    zero = apply.number(0.0, x)
+    zero = apply.number(x.node.attrs["value"], x)  # which may be -0.0
     return apply(select, _chosen(apply, x.shape, places[-1]), apply(add, updates, zero), zero)
 
 

@@ -12,7 +12,7 @@ from chainrule.ops.indexing import in_range
 from chainrule.ops.movement import full, iota, reshape, transpose
 from chainrule.schedule.assemble import ASSEMBLED, known_numbers
 from chainrule.schedule.expand import expand
-from chainrule.schedule.fuse import Fuser
+from chainrule.schedule.fuse import Fuser, is_simple
 from chainrule.schedule.group import FOLDS, Group, Member
 from chainrule.schedule.items import Call, Copy, Items, Pairs, Product, Repeat, Target
 from chainrule.schedule.plan import Buffer, Place, Slot
@@ -127,7 +127,9 @@ class Region:
         return Base(type.shape, type.dtype, False, self.items.position() - 1, target)
 
     def _copy(self, source: View, target: Place, node: Node | None = None) -> None:
-        if source.base.number is None and not source.base.counts:
+        if not is_simple(source):
+            source = self._fuser.readable(source)
+        elif source.base.number is None and not source.base.counts:
             self._fuser.base_place(source.base)
         self.items.add(Copy(source, target, node))
 
@@ -171,8 +173,7 @@ class Region:
         first: int = node.attrs["consts"]
         result = node.results[i - first]
         target = self._wanted.get(result)
-        alone = self._uses[node.inputs[i]] == 1
-        base = view.base
+        alone, base = self._is_alone(node.inputs[i]), view.base
         if target is not None and target.replaces is not None:
             mine = base is target.replaces and view.whole and alone
             if mine and all(place.buffer is not target.place.buffer for place in reads):
@@ -185,6 +186,12 @@ class Region:
         else:
             self._copy(view, place)
         return place
+
+    def _is_alone(self, value: Value) -> bool:
+        """Whether nothing else uses a value, or what it is a view of."""
+        while self._uses[value] == 1 and is_move(value.node.op):
+            (value,) = value.node.inputs
+        return self._uses[value] == 1
 
     def _stacked(self, result: Value) -> Place:
         """Where the slices that a loop gives are stacked."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chainrule.schedule.emit import passes
-from chainrule.schedule.fuse import Fuser
+from chainrule.schedule.fuse import Fuser, is_simple
 from chainrule.schedule.group import Group, Member
 from chainrule.schedule.items import Call, Copy, Item, Items, Product, Repeat, Target
 from chainrule.schedule.plan import Buffer, Place
@@ -20,6 +21,7 @@ def settle(outputs: Sequence[View], targets: Sequence[Target], fuser: Fuser, ren
 
     An output whose target is the memory of an input is written there only once nothing reads that input any more.
     """
+    outputs = [view if is_simple(view) else fuser.readable(view) for view in outputs]
     for view in outputs:
         if view.base.number is None and not view.base.counts:
             fuser.base_place(view.base)
@@ -41,10 +43,12 @@ def settle(outputs: Sequence[View], targets: Sequence[Target], fuser: Fuser, ren
 
 
 def _own_buffer(view: View) -> Buffer | None:
-    """The buffer of a whole array that the region makes; None where the output is not one."""
-    buffer = _buffer(view)
-    made = view.base.position != OUTSIDE and view.whole
-    return buffer if made and buffer is not None and buffer.kind == "arena" else None
+    """The buffer of an array that the region makes, if there is nothing else in it; None where there is more."""
+    place = view.base.place
+    if place is None or place.buffer.kind != "arena" or view.base.position == OUTSIDE or not view.whole:
+        return None
+    size = math.prod(view.shape) * place.dtype.itemsize
+    return place.buffer if is_dense(place, view.shape) and place.buffer.nbytes == size else None
 
 
 def _is_there(view: View, target: Target) -> bool:

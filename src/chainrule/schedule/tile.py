@@ -69,7 +69,7 @@ def tile(steps: Sequence[Step], renamed: Mapping[Buffer, Buffer]) -> tuple[Step,
             last = first + run.steps
             outside = [*steps[:first], *run.behind, *steps[last:]]
             reads, writes = _effects(outside, renamed)
-            found += [*_tiled(run, reads | writes), *run.behind]
+            found += [*_tiled(run, reads.union(writes, *run.late)), *run.behind]
             first = last
     return tuple(found)
 
