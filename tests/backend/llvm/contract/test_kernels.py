@@ -46,8 +46,23 @@ def laid_out(rng: np.random.Generator, x: Any) -> Any:
 @pytest.mark.parametrize(("left", "right"), list(product((False, True), repeat=2)))
 @pytest.mark.parametrize(
     "shape",
-    [(4, 3, 5), (16, 16, 16), (1, 50, 100), (100, 50, 1), (3, 40, 70), (7, 300, 17), (50, 520, 37), (2, 5, 3)]
-    + [(13, 256, 16), (6, 1, 200), (200, 2, 49), (1, 1, 1), (70, 90, 4), (30, 20, 10), (210, 33, 130)],
+    [
+        (4, 3, 5),
+        (16, 16, 16),
+        (1, 50, 100),
+        (100, 50, 1),
+        (3, 40, 70),
+        (7, 300, 17),
+        (50, 520, 37),
+        (2, 5, 3),
+        (13, 256, 16),
+        (6, 1, 200),
+        (200, 2, 49),
+        (1, 1, 1),
+        (70, 90, 4),
+        (30, 20, 10),
+        (210, 33, 130),
+    ],
 )
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_every_transpose(shape: tuple[int, int, int], left: bool, right: bool, dtype: Any) -> None:

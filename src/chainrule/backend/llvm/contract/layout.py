@@ -66,6 +66,8 @@ def tile_of(product: Product, machine: Machine) -> tuple[int, int]:
     n, rows, columns = lanes(product.dtype), product.rows, product.columns
     if product.dtype.kind != "f":
         return 2, n
+    if rows == columns == 1:
+        return 1, 1
     if rows == 1:
         return 1, max(n, min(4 * n, columns - columns % (n // 4)))
     if rows <= 3:
@@ -84,12 +86,12 @@ def cost(product: Product, machine: Machine) -> float:
     _, width = tile_of(product, machine)
     reading = reading_of(product)
     out = product.others[-1]
-    store = m * columns * (0.1 if out.column == 1 else 0.5 if out.row == 1 else 2.0)
+    store = m * columns * (0.1 if out.column == 1 else 1.0 if out.row == 1 else 2.0)
     if in_registers(product):
         return m * columns * k / n + 0.2 * columns * k + store
     vectors = -(-columns // width) * max(width, n // 2) / n
     work = max(m, 4 / max(1, width // n)) * vectors * k
-    pack = k * columns * {"rows": 0.2, "columns": 0.5, "any": 2.0}[reading] * -(-m // ROWS)
+    pack = k * columns * {"rows": 0.15, "columns": 0.4, "any": 2.0}[reading] * -(-m // ROWS)
     left = 0 if left_reading(product, columns // width) is None else 0.4 * m * k
     return work + pack + left + store
 
@@ -126,21 +128,26 @@ def layout_of(product: Product, machine: Machine) -> Layout:
     turned = in_registers(product)
     if turned:
         reading, width = None, n
+    if width == 1:
+        reading = None
     stream = product.rows == 1 and reading == "rows" and columns >= 4 * n and product.inner >= FEW
     if stream:
         tile, width = 1, LINE
     if reading == "rows" and (columns >= width or stream) and product.rows <= IN_PLACE * tile:
         reading = None
-    row_blocks = -(-product.rows // ROWS)
-    row_block = -(-product.rows // row_blocks)
-    row_block = -(-row_block // tile) * tile if row_blocks > 1 else product.rows
     strips = max(1, -(-product.inner // CONTRACT_STRIP))
     panels = max(1, columns // width)
     batch = prod(product.batch) * strips
-    direct = (columns >= width or stream) and product.plain and out.column == 1
-    wanted = _parts(product.rows * columns * max(1, product.inner) * batch, machine)
+    shares = 1 + product.rows * columns * product.inner * batch // SMALL  # as many as are worth a worker each
+    workers = min(shares, machine.cores)
+    row_blocks = max(-(-product.rows // ROWS), min(workers // (panels * batch), product.rows // (2 * tile)))
+    row_block = -(-product.rows // row_blocks)
+    row_block = -(-row_block // tile) * tile if row_blocks > 1 else product.rows
+    row_blocks = -(-product.rows // row_block)
+    direct = (columns >= width or stream) and product.plain and (out.column == 1 or width == 1)
     others = row_blocks * batch
-    blocks = min(panels, max(-(-wanted // others), 1 if direct else -(-panels * width // 384)))
+    least = 1 if direct else -(-panels * width // 384)
+    blocks = _column_blocks(others, workers, least, panels)
     total = others * blocks
     return Layout(
         lowest=lowest(min(row_block, product.rows - (row_blocks - 1) * row_block), tile),
@@ -161,7 +168,7 @@ def layout_of(product: Product, machine: Machine) -> Layout:
         column_blocks=blocks,
         column_most=columns - (blocks - 1) * (panels // blocks) * width,
         strips=strips,
-        group=max(1, total // wanted),
+        group=-(-total // min(total, shares)),
     )
 
 
@@ -170,9 +177,11 @@ def lowest(rows: int, tile: int) -> int:
     return min(n // -(-n // tile) for n in range(rows, rows + tile))
 
 
-def _parts(products: int, machine: Machine) -> int:
-    """The number of shares to aim at."""
-    return min(4 * machine.cores, -(-products // SMALL)) if machine.cores > 1 and products else 1
+def _column_blocks(others: int, workers: int, least: int, panels: int) -> int:
+    """Into how many blocks the columns are cut, for `others` blocks of the rest: so that workers get equal shares."""
+    enough = max(least, -(-workers // others))
+    even = next((n for n in range(enough, enough + workers) if others * n % workers == 0), enough)
+    return min(panels, even if others * enough < 16 * workers else enough)
 
 
 def turned(product: Product, machine: Machine) -> Product:

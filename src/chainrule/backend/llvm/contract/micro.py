@@ -9,8 +9,8 @@ import numpy as np
 
 from chainrule.backend.llvm.builder import Function, Module
 from chainrule.backend.llvm.contract.element import add, element, lanes, multiply_add
-from chainrule.backend.llvm.contract.move import transposed
-from chainrule.backend.llvm.values import I32, I64, PTR, Val
+from chainrule.backend.llvm.contract.move import fetch, transposed
+from chainrule.backend.llvm.values import I64, PTR, Val
 
 DType = np.dtype[Any]
 
@@ -132,11 +132,6 @@ def _turned(f: Function, dtype: DType, starts: Sequence[Val], width: int) -> Seq
         rest.next = last
     pairs = zip(rest.results[::2], rest.results[1::2], strict=True)
     return [f.shuffle(x, y, range(2 * half)) for x, y in pairs]
-
-
-def fetch(f: Function, pointer: Val) -> None:
-    """Asks for the line at an address, which need not be one."""
-    f.intrinsic("prefetch", None, pointer, *[f.constant(x, I32) for x in (0, 3, 1)], over=[PTR])
 
 
 def write_stream(module: Module, name: str, dtype: DType) -> None:

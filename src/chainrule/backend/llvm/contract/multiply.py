@@ -177,8 +177,8 @@ class _Body(Frame):
             start, end = f.select(ragged, early, first), f.select(ragged, last, whole)
             shift = f.select(ragged, whole - early, 0)
             once = f.select(length.gt(0), length, 1)  # no products: a sum of zero
+            strip = _Strip(left, starts, top, rows, self.m - top, tiles, shift, length)
             with f.loop(0, once, CONTRACT_CHUNK) as chunk:
-                strip = _Strip(left, starts, top, rows, self.m - top, tiles, shift, length)
                 self._chunk(strip, chunk.index, start, end)
 
     def _tiles(self, rows: Val) -> _Tiles:
@@ -220,7 +220,7 @@ class _Body(Frame):
                 sums, below = f.element(self.sums, (place - start) * several, self.ty), f.constant(width, I64)
             if layout.stream:
                 count = self.least(end - place, width)
-                self._row(left.pointer, a.column, vectors, following, size, sums, count, self.packed, chunk)
+                self._do("1", left.pointer, a.column, vectors, following, size, sums, count, self.packed, chunk)
             else:
                 self._products(strip.tiles, left, vectors, following, size, sums, below, chunk)
             if not layout.direct:
@@ -275,14 +275,13 @@ class _Body(Frame):
                 f.element(sums, number * height * below, self.ty),
             )
 
-    def _row(self, *arguments: Val) -> None:
-        """The sums of a row."""
-        self.f.do(f"call void @{self.name}.1({', '.join(f'{x.ty} {x.text}' for x in arguments)})")
+    def _do(self, what: str, *arguments: Val) -> None:
+        """Calls one of the kernel's own functions."""
+        self.f.do(f"call void @{self.name}.{what}({', '.join(f'{x.ty} {x.text}' for x in arguments)})")
 
     def _call(self, what: str, *arguments: Val) -> None:
-        given = ", ".join(f"{x.ty} {x.text}" for x in arguments)
         reading, width = self.writer.moves[what]
-        self.f.do(f"call void @{self.name}.{reading}{width}({given})")
+        self._do(f"{reading}{width}", *arguments)
 
     def _finish(self, strip: _Strip, panel: Val, place: Val, count: Val) -> None:
         """What happens to the sums of a panel, `count` columns from `place` on, which start at `shift` in it."""
