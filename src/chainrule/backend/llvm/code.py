@@ -49,14 +49,14 @@ def object_code(structure: str, text: Callable[[], str], made_for: Target) -> tu
     return code, True
 
 
+def kernel_text(kernel: Kernel) -> str:
+    """LLVM's text of a kernel's code."""
+    module = Module()
+    kernel.write(module, kernel_name(kernel.structure))
+    return str(module)
+
+
 def _make(kernel: Kernel) -> tuple[int, bool]:
-    name = kernel_name(kernel.structure)
-
-    def text() -> str:
-        module = Module()
-        kernel.write(module, name)
-        return str(module)
-
-    code, compiled = object_code(kernel.structure, text, target())
-    (address,) = load(code, [name])
+    code, compiled = object_code(kernel.structure, lambda: kernel_text(kernel), target())
+    (address,) = load(code, [kernel_name(kernel.structure)])
     return address, compiled

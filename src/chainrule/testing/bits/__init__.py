@@ -1,0 +1,1 @@
+"""Whether compiled functions give the same bits on any number of threads, for any processor, from any cache."""
