@@ -9,7 +9,25 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.backend.choose import backend
 from chainrule.errors import RecompileWarning
+
+
+def compiles(most: int) -> Any:
+    """What equals the number of stagings that machine code was made for: code may be there from before."""
+    return most if backend().name == "reference" else AtMost(most)
+
+
+class AtMost:
+    """Equals numbers up to its own."""
+
+    __hash__ = None
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, int) and 0 <= other <= self.most
 
 
 def test_a_fifth_shape_is_warned_of_once() -> None:
@@ -26,7 +44,7 @@ def test_a_fifth_shape_is_warned_of_once() -> None:
     assert "f32[5], and 1 more at " in str(seen[0].message)
     assert "test_stagings.py" in str(seen[0].message) and "; try arrays of one shape" in str(seen[0].message)
     total({"rows": np.ones(6)}, 2.0, 0.0)
-    assert total.stagings == total.compiles == 6
+    assert total.stagings == 6 and total.compiles <= 6
 
 
 def test_an_eighth_static_value_is_warned_of() -> None:
@@ -54,20 +72,23 @@ def test_a_graph_that_is_only_looked_at_is_not_compiled() -> None:
     f = cr.jit(lambda x: x + 1.0)
     f.graph(1.0)
     assert f.stagings == 1 and f.compiles == 0
-    assert f(1.0) == f(2.0) - 1.0 and f.stagings == f.compiles == 1
+    assert f(1.0) == f(2.0) - 1.0 and f.stagings == 1 and f.compiles == compiles(1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         cr.grad(lambda x: f(x).sum())(np.ones(3))
-    assert f.stagings == 2 and f.compiles == 1
+    assert f.stagings == 2 and f.compiles == compiles(1)
 
 
 def test_what_is_run_and_its_memory() -> None:
     f = cr.jit(lambda w, x: (w + np.tanh(x @ w), np.ones(2)), donate=0)
     w, x = np.zeros((3, 3)), np.ones((3, 3))
     text = str(f.report(w, x))
-    assert text.startswith("reference backend: NumPy, node by node") and "tanh(" in text and "multiply-adds" in text
+    if backend().name == "reference":
+        assert text.startswith("reference backend: NumPy, node by node") and "tanh(" in text and "multiply-adds" in text
+    else:
+        assert text.startswith("kernel ") and "native backend: " in text and "MFLOP" in text
     memory = f.memory(w, x)
-    assert memory.inputs == 144 + 16 and memory.outputs == 16 and memory.arena == 144
+    assert memory.inputs == 144 + 16 and memory.outputs == 16 and memory.arena >= 144
     assert memory.total == memory.inputs + memory.outputs + memory.constants + memory.arena
-    assert str(memory).startswith(f"{memory.total} bytes: inputs 160, outputs 16, ")
-    assert w.tolist() == [[0.0] * 3] * 3 and f.compiles == 1
+    assert str(memory).startswith(f"{memory.total:,} bytes: inputs 160, outputs 16, ")
+    assert w.tolist() == [[0.0] * 3] * 3 and f.compiles == compiles(1)

@@ -16,6 +16,7 @@ import pytest
 from chainrule import nn, optim
 from chainrule.api.derivatives import grad
 from chainrule.api.jit import jit
+from chainrule.api.running import Running
 from chainrule.data import epoch_order
 from chainrule.train import Run, fit, slices
 from chainrule.tree import named_leaves
@@ -62,24 +63,24 @@ def test_it_stops_after_the_epoch_whose_callback_was_interrupted() -> None:
 
 @pytest.mark.parametrize("pressed_at", [1, 2, 5, 7])
 def test_it_stops_after_the_step_it_is_in(pressed_at: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The signal comes while a call runs: that call is finished, and the Run is what it left."""
+    """The signal comes while a slice runs: that is finished, and the Run is what it left."""
     monkeypatch.setattr(slices, "SECONDS", 0.0)
     calls = []
-    ordinary = slices.Slices.next
+    ordinary = Running.proceed
 
-    def count(self: Any, left: int) -> int:
-        calls.append(left)
+    def count(self: Any, seconds: float) -> bool:
+        calls.append(seconds)
         if len(calls) == pressed_at:
             press()
-        return ordinary(self, left)
+        return ordinary(self, seconds)
 
-    monkeypatch.setattr(slices.Slices, "next", count)
+    monkeypatch.setattr(Running, "proceed", count)
     run = train()
     monkeypatch.undo()
     steps = run.history.steps
-    whole = 4  # calls of an epoch: three batches of 6 rows, asked for one by one, and one of 2 that is not asked for
+    whole = 4  # slices of an epoch, of one step each: three batches of 6 rows and one of 2
     assert run.stopped == "interrupted"
-    assert steps == pressed_at + (pressed_at - 1) // 3
+    assert steps == pressed_at
     assert [epoch.steps for epoch in run.history] == [whole] * (steps // whole) + [steps % whole] * (steps % whole > 0)
     assert_same(run.model, after(steps))
 
@@ -105,20 +106,22 @@ def test_an_interrupt_that_comes_as_an_exception() -> None:
     assert_same(run.model, train(epochs=1).model)
 
 
-def test_an_exception_between_two_calls_loses_no_whole_step(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_exception_between_two_slices_loses_no_whole_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slices, "SECONDS", 0.0)
     calls = []
+    ordinary = Running.proceed
 
-    def interrupt(self: Any, left: int) -> int:
-        calls.append(left)
-        if len(calls) == 6:
+    def interrupt(self: Any, seconds: float) -> bool:
+        calls.append(seconds)
+        if len(calls) == 7:
             raise KeyboardInterrupt
-        return 1
+        return ordinary(self, seconds)
 
-    monkeypatch.setattr(slices.Slices, "next", interrupt)
+    monkeypatch.setattr(Running, "proceed", interrupt)
     run = train()
     assert run.stopped == "interrupted"
     assert [epoch.steps for epoch in run.history] == [4, 2]
+    assert_same(run.model, after(6))
 
 
 def test_before_the_first_step_the_run_is_the_model_given() -> None:

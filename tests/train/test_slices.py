@@ -1,45 +1,42 @@
-"""How an epoch is cut into calls: everything is done, in few lengths, of about the time asked for."""
+"""A staged call in slices: everything is done once, and what there is after each of them is whole."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pytest
 
-from chainrule.train.slices import Slices
+from chainrule.api.control import scan
+from chainrule.api.jit import jit
+from chainrule.train import slices
+from chainrule.train.slices import in_slices
+
+XS = np.arange(12.0).reshape(6, 2)
 
 
-def lengths_of(steps: int, seconds_a_step: float, epochs: int = 3) -> list[list[int]]:
-    slices = Slices(steps)
-    done = []
-    for _ in range(epochs):
-        left, calls = steps, []
-        while left:
-            count = slices.next(left)
-            calls.append(count)
-            slices.took(count * seconds_a_step)
-            left -= count
-        done.append(calls)
-    return done
+def total(carry: Any, xs: Any) -> Any:
+    return scan(lambda c, x: (c + x, c * x), carry, xs)
 
 
-@pytest.mark.parametrize("steps", [1, 2, 3, 4, 5, 44, 97, 938, 1797])
-@pytest.mark.parametrize("seconds_a_step", [1e-7, 3e-4, 1.1e-3, 7e-3, 0.2])
-def test_all_steps_are_done_in_at_most_three_lengths(steps: int, seconds_a_step: float) -> None:
-    epochs = lengths_of(steps, seconds_a_step)
-    assert all(sum(calls) == steps and min(calls) > 0 for calls in epochs)
-    assert len({count for calls in epochs for count in calls}) <= 3
-    assert max(count for calls in epochs for count in calls) * seconds_a_step <= max(0.05, seconds_a_step) * (1 + 1e-9)
+def by_hand(steps: int) -> tuple[Any, Any]:
+    before = np.concatenate([np.zeros((1, 2)), np.cumsum(XS, axis=0)])
+    return before[steps], (before[:-1] * XS)[:steps]
 
 
-def test_a_call_takes_about_the_time_asked_for_once_a_step_is_known() -> None:
-    *_, last = lengths_of(938, 1e-3)
-    assert set(last) <= {49, 50}
-    assert lengths_of(44, 1e-4)[-1] == [44]
-    assert lengths_of(44, 0.2)[-1] == [1] * 44
+def test_each_slice_is_a_step_where_there_is_no_time() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(slices, "SECONDS", 0.0)
+        found = [result for result, _ in in_slices(jit(total), np.zeros(2), XS)]
+    assert len(found) == len(XS)
+    for steps, (carry, ys) in enumerate(found, 1):
+        np.testing.assert_array_equal(carry, by_hand(steps)[0])
+        np.testing.assert_array_equal(ys, by_hand(steps)[1])
 
 
-def test_the_first_call_which_stages_is_not_taken_for_a_step() -> None:
-    slices = Slices(100)
-    for seconds in (3.0, 0.001, 0.9, 0.001):
-        assert slices.next(100) == 1
-        slices.took(seconds)
-    assert slices.next(100) == 50
+def test_all_is_one_slice_where_there_is_time() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(slices, "SECONDS", 1e9)
+        ((result, seconds),) = in_slices(jit(total), np.zeros(2), XS)
+    np.testing.assert_array_equal(result[1], by_hand(6)[1])
+    assert seconds > 0

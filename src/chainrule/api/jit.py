@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
@@ -16,9 +17,10 @@ from chainrule.api.captures import find_captures
 from chainrule.api.donation import Result, check_donated, kept_objects, pair_up
 from chainrule.api.effects import check_stored, without_effects
 from chainrule.api.guard import Guard
-from chainrule.api.layout import fixed_inputs, run_on_copies
+from chainrule.api.layout import fixed_inputs, plain_inputs, run_on_copies
 from chainrule.api.places import Captures
 from chainrule.api.precision import warn_of_float64
+from chainrule.api.running import Running
 from chainrule.api.stagings import Stagings
 from chainrule.api.written import Build, Take, write_build, write_take
 from chainrule.backend.base import Donations, Executable, Memory, Misfit
@@ -168,6 +170,38 @@ class Jitted(Generic[P, R]):
         route = self._route(special, call)
         return Bound(route.executable.bind(inputs, outputs), route.build(outputs, args))
 
+    def begin(self, *args: P.args, **kwargs: P.kwargs) -> Running[R]:
+        """The call in pieces, to be looked at in between: a bar that moves, a loop that is broken off.
+
+        running = epoch.begin(model, batches)
+        while not running.proceed(0.05):
+            print(running.iterations)
+        model = running.result()
+        """
+        for route in self._routes:
+            inputs = route.take(args, kwargs, route.special.captured) if route.unchanged() else None
+            if inputs is not None:
+                with suppress(Misfit):
+                    return Running(route.executable.begin(inputs), functools.partial(_built, route, args))
+        call = take_apart(self._parameters, self._static, args, kwargs)
+        special = self._specialised(call)
+        inputs = self._arrays((*call.arrays, *special.captured), special)
+        route = self._route(special, call)
+        try:
+            course = route.executable.begin(inputs)
+        except Misfit:
+            course = route.executable.begin(plain_inputs(inputs, special.graph.inputs, special.over))
+        if not any(isinstance(x, Traced) for x in special.captured):
+            self._put_first(route)
+        return Running(course, functools.partial(_built, route, args))
+
+    def _arrays(self, inputs: tuple[Any, ...], special: Specialised) -> tuple[Any, ...]:
+        """The inputs, numbers that are given up as arrays; an OwnershipError where one cannot be overwritten."""
+        given_up = special.over.values()
+        inputs = tuple([x if i not in given_up or _is_array(x) else np.array(x) for i, x in enumerate(inputs)])
+        check_donated(inputs, special.over)
+        return inputs
+
     def _call(self, call: Call, args: tuple[Any, ...]) -> Any:
         """The result of a call that is made for the first time, or for the first time in a while."""
         special = self._specialised(call)
@@ -179,9 +213,7 @@ class Jitted(Generic[P, R]):
             for place, number in result.leaves.items():
                 leaves[place] = outs[number]
             return unflatten(result.structure, leaves)
-        given_up = special.over.values()
-        inputs = tuple([x if i not in given_up or _is_array(x) else np.array(x) for i, x in enumerate(inputs)])
-        check_donated(inputs, special.over)
+        inputs = self._arrays(inputs, special)
         route = self._route(special, call)
         try:
             outs = route.executable(inputs)
@@ -246,6 +278,10 @@ class Jitted(Generic[P, R]):
         over = pair_up(call, self._donate, result, graph.outputs)
         graph = Graph(graph.inputs, graph.outputs, frozenset(over.values()))
         return Specialised(graph, list(staged.captured), result, captures, over)
+
+
+def _built(route: Route, args: tuple[Any, ...], outs: Sequence[Any]) -> Any:
+    return route.build(outs, args)
 
 
 _ROUTES = 8  # that a call tries before it is taken apart

@@ -35,6 +35,18 @@ def run_on_copies(
     return outs
 
 
+def plain_inputs(inputs: Sequence[Any], values: Sequence[Value], over: Mapping[int, int]) -> tuple[Any, ...]:
+    """Inputs for a call that is made in pieces: as they are, but copies where they lie in another way.
+
+    What is to be overwritten piece by piece has to lie as the call needs it.
+    """
+    found = tuple([_plain(x, value) for x, value in zip(inputs, values, strict=True)])
+    for place in over.values():
+        if found[place] is not inputs[place]:
+            fixed_input(inputs[place], values[place], " to be overwritten")
+    return found
+
+
 def fixed_input(x: Any, value: Value, name: str) -> Array:
     """The array itself where its memory can be read as it lies there, an array of a number; else an ArgumentError."""
     if isinstance(x, Traced):

@@ -11,6 +11,7 @@ import numpy as np
 from chainrule.backend.base import Array, Backend, Donations, Memory, Misfit
 from chainrule.backend.fits import fits
 from chainrule.backend.overlap import unusable
+from chainrule.backend.pieces import Pieces
 from chainrule.ir.evaluate import evaluate, give
 from chainrule.ir.graph import CONSTANT, Graph, Value
 
@@ -43,13 +44,22 @@ class Interpreted:
         if not all(map(fits, inputs, self._types)) or unusable(inputs, self._donated) is not None:
             raise Misfit
         with np.errstate(all="ignore"):
-            outs = evaluate(self._graph, inputs)
+            return self._given(evaluate(self._graph, inputs), inputs)
+
+    def _given(self, outs: Sequence[Any], inputs: Sequence[Any]) -> list[Any]:
+        """What was computed as the caller has it; donated inputs are written over."""
         over = {out: inputs[place] for place, out in self._donations}
         given = iter(give((x for i, x in enumerate(outs) if i not in over), held=inputs))
         computed = {out: outs[out].copy() if _aliases(outs[out], inputs) else outs[out] for out in over}
         for out, x in over.items():
             np.copyto(x, computed[out])
         return [over[i] if i in over else next(given) for i in range(len(outs))]
+
+    def begin(self, inputs: tuple[Any, ...]) -> Pieces:
+        """The call in pieces; see backend/base.py."""
+        if not all(map(fits, inputs, self._types)) or unusable(inputs, self._donated) is not None:
+            raise Misfit
+        return Pieces(self._graph, inputs, lambda outs: self._given(outs, inputs))
 
     def bind(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Callable[[], None]:
         """The call with these buffers: what is computed is copied into them."""

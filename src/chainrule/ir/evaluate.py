@@ -77,20 +77,26 @@ def lay_out(graph: Graph) -> Steps:
     return Steps(steps, size, tuple([places[value] for value in graph.outputs]))
 
 
-@replays
 def _run_plain(laid: Steps, values: list[Any]) -> None:
-    for node, numpy, operands, attrs, results, yields, dying in laid.steps:
-        try:
-            out = numpy(*[values[place] for place in operands], **attrs)
-        except OverflowError as error:
-            raise too_large(error) from None
-        if node.op.several:
-            for place, result in zip(results, out, strict=True):
-                values[place] = result
-        else:
-            values[results[0]] = out.item() if yields and isinstance(out, np.generic) else out
-        for place in dying:
-            values[place] = None
+    for step in laid.steps:
+        run_step(step, values)
+
+
+@replays
+def run_step(step: Step, values: list[Any]) -> None:
+    """Sets the results of one node on plain values, and lets go what nothing reads after it."""
+    node, numpy, operands, attrs, results, yields, dying = step
+    try:
+        out = numpy(*[values[place] for place in operands], **attrs)
+    except OverflowError as error:
+        raise too_large(error) from None
+    if node.op.several:
+        for place, result in zip(results, out, strict=True):
+            values[place] = result
+    else:
+        values[results[0]] = out.item() if yields and isinstance(out, np.generic) else out
+    for place in dying:
+        values[place] = None
 
 
 @replays

@@ -42,15 +42,40 @@ def _check_same(what: str, expected: list[Type], got: list[Type]) -> None:
         raise ShapeError(message(f"{what}, {wanted}", found, user_location()))
 
 
-def _scan_numpy(*operands: Any, body: Graph, consts: int, carry: int, length: int, reverse: bool) -> tuple[Any, ...]:
-    fixed, state, xs = sections(operands, consts, carry)
-    ys = [np.empty((length, *value.shape), value.dtype) for value in body.outputs[carry:]]
-    for i in range(length - 1, -1, -1) if reverse else range(length):
-        out = evaluate(body, [*fixed, *state, *[x[i] for x in xs]])
-        state = out[:carry]
-        for place, y in enumerate(ys, carry):
+class Iterations:
+    """A loop on arrays that is run iteration by iteration; `done` counts them."""
+
+    def __init__(
+        self, operands: Sequence[Any], *, body: Graph, consts: int, carry: int, length: int, reverse: bool
+    ) -> None:
+        self.length, self.done = length, 0
+        self._operands, self._body, self._reverse = operands, body, reverse
+        self._fixed, self._state, self._xs = sections(operands, consts, carry)
+        self._ys = [np.empty((length, *value.shape), value.dtype) for value in body.outputs[carry:]]
+
+    def proceed(self) -> None:
+        """Runs the next iteration."""
+        i = self.length - 1 - self.done if self._reverse else self.done
+        out = evaluate(self._body, [*self._fixed, *self._state, *[x[i] for x in self._xs]])
+        carry = len(self._state)
+        self._state = out[:carry]
+        for place, y in enumerate(self._ys, carry):
             y[i] = out[place]
-    return *_apart(state, operands), *ys
+        self.done += 1
+
+    def results(self) -> tuple[Any, ...]:
+        """The loop's results, as if it had no more iterations than are done."""
+        first = self.length - self.done if self._reverse else 0
+        whole = self.done == self.length
+        ys = self._ys if whole else [y[first : first + self.done].copy() for y in self._ys]
+        return *_apart(self._state, self._operands), *ys
+
+
+def _scan_numpy(*operands: Any, **attrs: Any) -> tuple[Any, ...]:
+    loop = Iterations(operands, **attrs)
+    for _ in range(loop.length):
+        loop.proceed()
+    return loop.results()
 
 
 def _apart(state: Iterable[Any], operands: Sequence[Any]) -> list[Any]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +26,7 @@ from chainrule.train.problem import (
     pose,
 )
 from chainrule.train.progress import Choice, Progress, show_progress
-from chainrule.train.slices import Slices
+from chainrule.train.slices import in_slices
 from chainrule.train.steps import Loss, score, staged_scores, staged_steps
 from chainrule.tree import tree_map
 from chainrule.where import user_location
@@ -125,44 +124,55 @@ class Training:
         self.now = Point(model, state)
         self.trouble = ""
         self.batches = -(-len(problem.train) // batch_size)
-        self._last: tuple[Point, Indices] | None = None  # the call before: where it began, its batches
-        self._slices = Slices(len(problem.train) // batch_size)
+        self._last: tuple[Point, Indices] | None = None  # the slice before: where it began, its batches
         self._steps = staged_steps(loss, optimizer, problem.labelled)
         self._scores = staged_scores(loss, problem.labelled)
         self._labels = problem.train.y[0].size if problem.labelled else 0  # labels in a row
 
-    def slices(self, order: Indices) -> Any:
-        """The batches of an epoch, as many at a time as a call takes: index arrays (steps, batch)."""
-        whole = len(order) // self.batch_size
-        batches = order[: whole * self.batch_size].reshape(whole, self.batch_size)
-        done = 0
-        while done < whole:
-            count = self._slices.next(whole - done)
-            begin = time.perf_counter()
-            yield batches[done : done + count]
-            self._slices.took(time.perf_counter() - begin)
-            done += count
-        if whole * self.batch_size < len(order):
-            yield order[None, whole * self.batch_size :]
+    def calls(self, order: Indices) -> list[Indices]:
+        """The batches of an epoch, as index arrays (steps, batch): those of whole batches, and that of what is left."""
+        whole = len(order) // self.batch_size * self.batch_size
+        calls = [order[:whole].reshape(-1, self.batch_size), order[None, whole:]]
+        return [batches for batches in calls if batches.size]
 
-    def advance(self, batches: Indices) -> None:
-        """Takes the steps of one call; where the loss or the result is not finite, goes back and raises Diverged."""
-        begin = time.perf_counter()
-        start, train = self.now, self.problem.train
-        model, state, losses, rights = self._steps(start.model, start.state, train.x, train.y, batches)
+    def advance(self, batches: Indices) -> Generator[int]:
+        """Takes the steps of one call, slice by slice: how many each of them took.
+
+        Where the loss or the result is not finite, it goes back and raises Diverged.
+        """
+        train, taken = self.problem.train, 0
+        start = self.now
+        slices = in_slices(self._steps, start.model, start.state, train.x, train.y, batches)
+        for (model, state, losses, rights), seconds in slices:
+            steps = len(losses) - taken
+            self._take(batches[taken : len(losses)], model, state, losses[taken:], rights[taken:], seconds)
+            taken += steps
+            yield steps
+
+    def _take(self, batches: Indices, model: Any, state: Any, losses: Any, rights: Any, seconds: float) -> None:
+        """Notes the steps of one slice."""
+        start = self.now
         finite = np.isfinite(losses)
         steps, rows = batches.shape
         good = steps if finite.all() else int(np.argmin(finite))
         totals = start.totals.add(losses[:good], rights[:good], rows, rows * self._labels)
-        seconds = start.seconds + time.perf_counter() - begin
+        seconds += start.seconds
         if good == steps and is_finite(model):
             self.now = Point(model, state, start.epochs, totals, start.steps + steps, seconds)
             self._last = (start, batches)
             return
         model, state = self._before(start, batches, good)
-        self.now = Point(model, state, start.epochs, totals, start.steps + good, seconds)
-        what = "parameters that are not finite" if good == steps else f"a loss of {losses[good]}"
-        raise Diverged(f"{what} in epoch {len(start.epochs) + 1} at step {start.steps + min(good, steps - 1) + 1}")
+        done = start.steps + good
+        self.now = Point(model, state, start.epochs, totals, done, seconds)
+        if good == steps or (good and not is_finite(self._step(model, state, batches[good - 1])[0])):
+            trouble = f"parameters that are not finite in epoch {len(start.epochs) + 1} at step {done}"
+        else:
+            trouble = f"a loss of {losses[good]} in epoch {len(start.epochs) + 1} at step {done + 1}"
+        raise Diverged(trouble)
+
+    def _step(self, model: Any, state: Any, rows: Indices) -> tuple[Any, Any]:
+        """Model and state after one step."""
+        return self._steps(model, state, self.problem.train.x, self.problem.train.y, rows[None])[:2]
 
     def _before(self, start: Point, batches: Indices, good: int) -> tuple[Any, Any]:
         """Model and state with which the last of `good` finite losses was found: steps are done again."""
@@ -171,9 +181,9 @@ class Training:
                 return start.model, start.state
             start, batches = self._last
             good = len(batches)
-        model, state, train = start.model, start.state, self.problem.train
-        for i in range(good - 1):
-            model, state, _, _ = self._steps(model, state, train.x, train.y, batches[i : i + 1])
+        model, state = start.model, start.state
+        for rows in batches[: good - 1]:
+            model, state = self._step(model, state, rows)
         return model, state
 
     def end_epoch(self) -> Epoch:
@@ -207,11 +217,11 @@ def _train(
     indices = training.problem.train.indices
     try:
         for number in range(1, epochs + 1):
-            for batches in training.slices(indices[epoch_order(len(indices), bits)]):
-                training.advance(batches)
-                display.advance(number, len(batches), training.now.totals.scores())
-                if pressed.asked:
-                    return "interrupted"
+            for batches in training.calls(indices[epoch_order(len(indices), bits)]):
+                for steps in training.advance(batches):
+                    display.advance(number, steps, training.now.totals.scores())
+                    if pressed.asked:
+                        return "interrupted"
             display.end_epoch(training.end_epoch())
             wish = on_epoch(training.run(None, copy=True)) if on_epoch is not None else None
             if pressed.asked:

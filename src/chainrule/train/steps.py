@@ -11,7 +11,7 @@ import numpy as np
 import chainrule.numpy as cnp
 from chainrule.api.control import scan
 from chainrule.api.derivatives import value_and_grad
-from chainrule.api.jit import jit
+from chainrule.api.jit import Jitted, jit
 from chainrule.train.history import Scores, Totals
 from chainrule.train.problem import Rows
 
@@ -19,14 +19,13 @@ Loss: TypeAlias = Callable[[Any, Any], Any]
 ROWS_AT_ONCE = 1024
 
 
-def staged_steps(loss: Loss, optimizer: Any, labelled: bool) -> Callable[..., Any]:
+def staged_steps(loss: Loss, optimizer: Any, labelled: bool) -> Jitted[..., Any]:
     """The staged function `(model, state, x, y, rows) -> (model, state, losses, rights)`.
 
     `rows` are indices (steps, batch): row i of it is the batch of step i. `losses` (steps,) are those before each
     update; `rights` (steps,) count the labels whose class has the largest output, zeros where there are none.
 
-    Nothing is donated: the state before a call stays whole, so that an interruption, an error or a loss that is no
-    number costs no more than that call.
+    Nothing is donated: the state before a call stays whole, and so does what was read of it in between.
     """
     return jit(functools.partial(_steps, loss, optimizer, labelled))
 

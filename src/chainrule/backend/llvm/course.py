@@ -12,10 +12,9 @@ from chainrule.backend.llvm.failure import failure
 from chainrule.backend.llvm.runtime.layout import Status
 from chainrule.backend.llvm.runtime.program import SLICE, State
 from chainrule.backend.llvm.signature import Leaves, Signature
-from chainrule.errors import StagingError, message
+from chainrule.backend.pieces import late, unfinished
 from chainrule.ir.graph import Graph
 from chainrule.schedule.plan import Loop, Place
-from chainrule.where import user_location
 
 _STARTED: Final = (Status.YIELD, Status.DONE)
 
@@ -70,8 +69,7 @@ class NativeCourse:
             given = (*self._inputs, *self._leaves[len(self._inputs) :])
             return list(self._signature.outputs(given))
         if self._status != Status.YIELD or len(self._loops) != 1:
-            got = "none so far" if self._status is None else "several loops"
-            raise StagingError(message("a loop, one iteration of it done", got, user_location(), "proceed() before"))
+            raise unfinished("none so far" if len(self._loops) == 1 else f"{len(self._loops)} loops")
         return [self._output(number) for number in range(len(self._graph.outputs))]
 
     def _output(self, number: int) -> Any:
@@ -84,9 +82,7 @@ class NativeCourse:
             place = self._built.plan.graph.inputs.index(value)
             return self._inputs[place]
         if value not in loop.node.results:
-            hint = "result() when proceed() has returned True"
-            got = f"output {number}, which is made after the loop"
-            raise StagingError(message("outputs that the loop itself gives", got, user_location(), hint))
+            raise late(number)
         which = loop.node.results.index(value)
         place = loop.results[which]
         buffer = self._built.plan.renamed.get(place.buffer, place.buffer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -81,9 +82,10 @@ class NativeExecutable:
 
     def begin(self, inputs: tuple[Any, ...]) -> NativeCourse:
         """The call in pieces; see backend/base.py."""
-        state = self._new_state()
-        results = self._fresh()
-        return NativeCourse(self._graph, self._built, self._signature, state, results, inputs)
+        state, results = self._free.pop() if self._free else self._new_state(), self._fresh()
+        course = NativeCourse(self._graph, self._built, self._signature, state, results, inputs)
+        weakref.finalize(course, self._free.append, state)
+        return course
 
     def bind(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Callable[[], None]:
         """The call with these buffers; see backend/base.py."""

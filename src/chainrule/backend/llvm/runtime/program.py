@@ -200,11 +200,17 @@ class State:
 
     def ready(self, form: Form, leaves: tuple[Any, ...]) -> Wrong | None:
         """As `call`, but runs nothing yet: that is for `proceed` to do."""
-        found = form.addresses(leaves, self._words[StateWord.NUMBERS])
-        if isinstance(found, Wrong):
-            return found
-        for leaf, address in zip(form.leaves, found, strict=True):
-            self.set(leaf.slot, address)
+        numbers, reader = self._words[StateWord.NUMBERS], reading()
+        if reader is not None:
+            code = reader.read(form.address, leaves, self.address + self._slots, numbers)
+            if code:
+                return wrong(code)
+        else:
+            found = form.addresses(leaves, numbers)
+            if isinstance(found, Wrong):
+                return found
+            for leaf, address in zip(form.leaves, found, strict=True):
+                self.set(leaf.slot, address)
         self._words[StateWord.POSITION] = self.program.address
         if self.threads > 1:
             self._words[StateWord.POOL] = ready_pool(self.threads)
