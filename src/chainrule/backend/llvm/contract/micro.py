@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.backend.llvm.builder import Function, Module
 from chainrule.backend.llvm.contract.element import add, element, lanes, multiply_add
-from chainrule.backend.llvm.contract.move import fetch, transposed
+from chainrule.backend.llvm.contract.move import fetch, split, transposed
 from chainrule.backend.llvm.values import I64, PTR, Val
 
 DType = np.dtype[Any]
@@ -48,18 +48,6 @@ def write_micro(
                     f.store(x, place)
             tile.next = [f.element(here, apart, ty), f.element(into, below * rows, ty)]
         f.ret()
-
-
-def split(width: int, most: int) -> list[tuple[int, int]]:
-    """A width as vectors of `most` lanes and smaller ones for the rest: where each begins, and its lanes."""
-    pieces: list[tuple[int, int]] = []
-    start = 0
-    while start < width:
-        while start + most > width:
-            most //= 2
-        pieces.append((start, most))
-        start += most
-    return pieces
 
 
 def _straight(f: Function, dtype: DType, starts: Sequence[Val], width: int, ahead: int) -> Sequence[Val]:

@@ -40,7 +40,6 @@ def write_move(module: Module, name: str, dtype: DType, reading: Reading, width:
 
 def _copy(f: Function, ty: Ty, width: int) -> None:
     source, row, _, rows, columns, target, below, whole = f.arguments
-    room = 1 << (width - 1).bit_length()
 
     def line(loop: Loop, pieces: list[tuple[Val | None, Operand, int]]) -> None:
         line, into = loop.carried
@@ -50,11 +49,10 @@ def _copy(f: Function, ty: Ty, width: int) -> None:
                 f.store(x, f.element(into, start, ty))
         loop.next = [f.element(line, row, ty), f.element(into, below, ty)]
 
-    n = min(room, 16)
     with f.loop(0, whole, 1, [source, target]) as full:
-        line(full, [(None, start, n) for start in range(0, room, n)])
+        line(full, [(None, start, n) for start, n in split(width, 16)])
     pieces: list[tuple[Val | None, Operand, int]] = []
-    done, size = f.constant(0, I64), room
+    done, size = f.constant(0, I64), 1 << (width.bit_length() - 1)
     while size:  # the binary digits of the number of columns: no element is read that is not asked for
         there = (columns & size).ne(0)
         pieces += [(there, done + start, min(size, 16)) for start in range(0, size, 16)]
@@ -62,6 +60,18 @@ def _copy(f: Function, ty: Ty, width: int) -> None:
         size //= 2
     with f.loop(whole, rows, 1, full.results) as rest:
         line(rest, pieces)
+
+
+def split(width: int, most: int) -> list[tuple[int, int]]:
+    """A width as vectors of `most` lanes and smaller ones for the rest: where each begins, and its lanes."""
+    pieces: list[tuple[int, int]] = []
+    start = 0
+    while start < width:
+        while start + most > width:
+            most //= 2
+        pieces.append((start, most))
+        start += most
+    return pieces
 
 
 def _transpose(f: Function, ty: Ty, lanes: int) -> None:

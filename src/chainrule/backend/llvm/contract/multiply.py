@@ -76,6 +76,11 @@ class _Writer:
         return f"multiply {self.dtype} {self.layout.structure} {self.batch} {ending}"
 
     @property
+    def room(self) -> int:
+        """Elements that a tile's rows are read and written in, as one vector."""
+        return 1 << (self.layout.tile - 1).bit_length()
+
+    @property
     def moves(self) -> dict[str, tuple[Reading, int]]:
         """How panels are packed, rows packed, sums turned: by one function where they lie alike."""
         layout = self.layout
@@ -83,7 +88,7 @@ class _Writer:
         if not layout.across and not layout.direct:
             turning = "columns" if self.dtype.itemsize >= 4 else "any"
         wanted: dict[str, tuple[Reading | None, int]]
-        wanted = {"pack": (layout.reading, layout.width), "left": (layout.left, layout.tile), "turn": (turning, 0)}
+        wanted = {"pack": (layout.reading, layout.width), "left": (layout.left, self.room), "turn": (turning, 0)}
         return {what: (r, width if r == "rows" else 0) for what, (r, width) in wanted.items() if r is not None}
 
     def write(self, module: Module, name: str) -> None:
@@ -143,7 +148,7 @@ class _Body(Frame):
         super().__init__(f)
         self.writer, self.name, self.low = writer, name, f.constant(0, I64)
         self.layout, self.ty, self.n = writer.layout, writer.ty, writer.n
-        self.room = 1 << (writer.layout.tile - 1).bit_length()  # elements that a tile's rows are read and written in
+        self.room = writer.room
         self.units, self.group, self.m, self.columns, self.k = self.words(5)
         self.row_block, self.row_blocks, self.column_block, self.column_blocks = self.words(4)
         self.lengths = self.words(1 + writer.batch)
