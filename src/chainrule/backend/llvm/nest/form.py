@@ -331,11 +331,11 @@ class _Maker:
             return Fixed(bool(value))
         if dtype.kind == "f":
             x = float(value)
-            if not math.isfinite(x) or abs(x) == 0.5 or (x == int(x) and abs(x) <= 16):
+            if not math.isfinite(x) or abs(x) == 0.5 or (x == int(x) and abs(x) <= 2):
                 return Fixed(x)
             bits: tuple[int] = struct.unpack("<q", struct.pack("<d", x) if dtype.itemsize == 8 else _single(x))
             return Word(self.arguments.word(bits[0]))
-        return Fixed(int(value)) if abs(int(value)) <= 16 else Word(self.arguments.word(int(value)))
+        return Fixed(int(value)) if abs(int(value)) <= 2 else Word(self.arguments.word(int(value)))
 
 
 def _single(x: float) -> bytes:
