@@ -14,6 +14,7 @@ from chainrule.backend.llvm.scalar.formula import (
     floats,
     fma,
     larger,
+    long_polynomial,
     magnitude,
     negative_sign,
     polynomial,
@@ -96,7 +97,7 @@ def _arc(x: Val) -> tuple[Val, Val, Pair]:
     z = where(near, size * size, (1.0 - size) * 0.5)
     t = where(near, size, root(z))
     missing = fma(-t, t, z) * (0.5 / larger(t, SMALLEST[x.ty.element]))
-    rest = fma(t * z, polynomial(z, ARCSINE[name]), where(near, 0.0, missing))
+    rest = fma(t * z, long_polynomial(z, ARCSINE[name]), where(near, 0.0, missing))
     return near, size, (t, rest)
 
 
@@ -132,7 +133,7 @@ def _direction(top: Val, bottom: Val, mirrored: Val | None) -> Val:
     denominator = where(steep, top, where(middle, top + bottom, bottom))
     z = numerator / where(denominator.eq(0.0), 1.0, denominator)
     square = z * z
-    rest = z * square * polynomial(square, ARCTANGENT[NAMES[ty]])
+    rest = z * square * long_polynomial(square, ARCTANGENT[NAMES[ty]])
     bases: list[Val] = []
     for part in PI[ty]:
         base = where(steep, top.like(part / 2), where(middle, top.like(part / 4), 0.0))

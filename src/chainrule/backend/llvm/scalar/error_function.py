@@ -14,8 +14,8 @@ from chainrule.backend.llvm.scalar.exponential import NAMES, minus_one, power_of
 from chainrule.backend.llvm.scalar.formula import (
     Pair,
     fma,
+    long_polynomial,
     magnitude,
-    polynomial,
     product,
     quick_sum,
     quotient,
@@ -37,12 +37,12 @@ def erf(x: Val) -> Val:
     ty = x.ty.element
     name = NAMES[ty]
     size = magnitude(x)
-    near = fma(size, polynomial(x * x, ERF[name]), size)
+    near = fma(size, long_polynomial(x * x, ERF[name]), size)
     beyond = within(size, 1.0, ONE[ty])
     if ty == F32:
-        rest = polynomial(beyond - 2.5, ERFC_FAR[name])
+        rest = long_polynomial(beyond - 2.5, ERFC_FAR[name])
     else:
-        k, r = reduced(-polynomial(beyond - 1.0, ERFC_LOG[name]))
+        k, r = reduced(-long_polynomial(beyond - 1.0, ERFC_LOG[name]))
         rest = (minus_one(r) + 1.0) * power_of(k)
     return with_sign(where(size.lt(1.0), near, 1.0 - rest), x)
 
@@ -50,7 +50,7 @@ def erf(x: Val) -> Val:
 def erfc(x: Val) -> Val:
     """1 - erf(x)."""
     size = magnitude(x)
-    near = fma(-x, polynomial(x * x, ERF[NAMES[x.ty.element]]), 1.0 - x)
+    near = fma(-x, long_polynomial(x * x, ERF[NAMES[x.ty.element]]), 1.0 - x)
     tail = _tail(within(size, 0.5, LAST[x.ty.element]))
     return where(size.lt(0.5), near, where(x.lt(0.0), 2.0 - tail, tail))
 
@@ -60,7 +60,7 @@ def _tail(x: Val) -> Val:
     square, error = product(x, x)
     k, r = reduced(-square)
     power = quick_sum(x.like(1.0), minus_one(r - error))
-    top = quick_sum(x.like(1.25), polynomial((x - 3.75) / (x + 3.75), ERFC[NAMES[x.ty.element]]))
+    top = quick_sum(x.like(1.25), long_polynomial((x - 3.75) / (x + 3.75), ERFC[NAMES[x.ty.element]]))
     bottom = two_sum(x * 2.0, 1.0)
     high, low = _product(power, quotient(top, bottom))
     return scaled(high + low, k)

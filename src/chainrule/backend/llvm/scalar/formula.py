@@ -99,6 +99,15 @@ def polynomial(x: Val, coefficients: Sequence[float]) -> Val:
     return out
 
 
+def long_polynomial(x: Val, coefficients: Sequence[float]) -> Val:
+    """The same as the sum of an even and an odd part, which are computed side by side.
+
+    For many coefficients, where the parts are not much larger than the whole.
+    """
+    square = x * x
+    return fma(polynomial(square, coefficients[1::2]), x, polynomial(square, coefficients[::2]))
+
+
 def power_of_two(n: Val) -> Val:
     """2 ** n for integers n (in lanes as wide as the float's) for which that is a normal number."""
     ty = F32 if n.ty.element == I32 else F64

@@ -17,6 +17,7 @@ from chainrule.backend.llvm.scalar.exponential import (
 )
 from chainrule.backend.llvm.scalar.formula import (
     fma,
+    long_polynomial,
     magnitude,
     polynomial,
     quick_sum,
@@ -94,5 +95,5 @@ def arccosh(x: Val) -> Val:
 def arctanh(x: Val) -> Val:
     """log((1 + x) / (1 - x)) / 2: a polynomial to 1/2; further out 1 - |x| is exact."""
     size, z = magnitude(x), x * x
-    near = fma(size * z, polynomial(z, ATANH[NAMES[x.ty.element]]), size)
+    near = fma(size * z, long_polynomial(z, ATANH[NAMES[x.ty.element]]), size)
     return with_sign(where(size.lt(0.5), near, log((size + 1.0) / (1.0 - size)) * 0.5), x)
