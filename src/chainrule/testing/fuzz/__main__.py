@@ -17,12 +17,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("count", type=int, help="how many graphs: those with the seeds S to S + N - 1")
     parser.add_argument("--seed", type=int, default=0, help="the seed of the first graph (default 0)")
     parser.add_argument("--backend", default="reference", help=f"{' or '.join(BACKENDS)} (default reference)")
+    parser.add_argument("--guard", action="store_true", help="native programs run in guarded memory, too")
     parser.add_argument("--threads", type=int, default=None, help="for a backend that has threads")
     parser.add_argument("--patience", type=float, default=120.0, help="seconds that one graph may take (default 120)")
     parser.add_argument("--most", type=int, default=20, help="stop after so many failures (default 20)")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--crash", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
+    if options.guard and options.backend == "llvm":
+        options.backend = "guarded"
     if options.child:
         return child(options.backend, options.threads, options.seed, options.count, options.crash)
     try:

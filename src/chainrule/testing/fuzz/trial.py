@@ -28,6 +28,7 @@ REFERENCE: Final = "reference"
 BACKENDS: Final = {
     REFERENCE: ("chainrule.backend.reference", "ReferenceBackend"),
     "llvm": ("chainrule.backend.llvm.executable", "NativeBackend"),
+    "guarded": ("chainrule.backend.llvm.guard", "GuardedBackend"),
 }
 """The backends by name: the module and the class, imported when asked for."""
 
