@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from chainrule._version import __version__
-from chainrule.backend.reference import ReferenceBackend
+from chainrule.backend.choose import backend
 from chainrule.cli.threads import blas_threads
 
 _EXTRAS: Final = {"train": ("tqdm", "safetensors"), "plot": ("matplotlib",)}
@@ -27,7 +27,7 @@ def describe_installation() -> int:
         "system": platform.platform(),
         "processor": f"{_processor()}, {_cores()}",
         "threads": _threads(),
-        "backend": f"{ReferenceBackend.name} (NumPy)",
+        "backend": _backend(),
     }
     for extra, packages in _EXTRAS.items():
         for package in packages:
@@ -43,6 +43,11 @@ def _version(package: str) -> str | None:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def _backend() -> str:
+    """What runs staged functions."""
+    return {"llvm": "llvm (native code)", "reference": "reference (NumPy)"}[backend().name]
 
 
 def _processor() -> str:
