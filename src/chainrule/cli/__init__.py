@@ -1,4 +1,4 @@
-"""The command `chainrule`: `train` a network on digits, `info` about the installation.
+"""The command `chainrule`: `train` a network on digits, `info` about the installation, `cache` of compiled code.
 
 Exit status: 0 done; 1 training diverged; 2 an option, data or a folder that cannot be used, told in one line on
 standard error; 130 after Ctrl-C, with what was learnt until then saved.
@@ -6,11 +6,13 @@ standard error; 130 after Ctrl-C, with what was learnt until then saved.
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Sequence
 
 from chainrule.cli.arguments import parse
+from chainrule.cli.cache import clear_cache, describe_cache
 from chainrule.cli.information import describe_installation
 from chainrule.cli.texts import as_command
 from chainrule.cli.training import train_network
@@ -23,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The exit status of the command with the given arguments, those of the process by default."""
     try:
         arguments = parse(sys.argv[1:] if argv is None else argv)
-        status = train_network(arguments) if arguments.command == "train" else describe_installation()
+        status = _run(arguments)
         sys.stdout.flush()
     except ChainruleError as error:
         print(f"chainrule: {as_command(str(error))}", file=sys.stderr)
@@ -39,3 +41,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("chainrule: interrupted", file=sys.stderr)
         return 130
     return status
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    match arguments.command:
+        case "train":
+            return train_network(arguments)
+        case "cache":
+            return clear_cache() if arguments.action == "clear" else describe_cache()
+        case _:
+            return describe_installation()

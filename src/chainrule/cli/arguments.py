@@ -99,6 +99,13 @@ def _parsers() -> tuple[Parser, Parser]:
         description="Prints the versions of chainrule and of what it uses, the machine, and which optional packages\n"
         "are there.",
     )
+    cache = commands.add_parser(
+        "cache",
+        help="compiled code that is kept on disk",
+        description="Prints where compiled code is kept, and how much of it; `clear` removes it. CHAINRULE_CACHE is\n"
+        "another folder, or `off`; CHAINRULE_CACHE_BYTES is how much is kept.",
+    )
+    cache.add_argument("action", nargs="?", choices=("clear",), help="clear: remove all of it")
     return parser, train
 
 

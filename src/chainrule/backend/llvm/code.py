@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from chainrule.backend.llvm.builder import Module
-from chainrule.backend.llvm.disk import disk, key
+from chainrule.backend.llvm.disk import disk
 from chainrule.backend.llvm.engine import compile_text, load
 from chainrule.backend.llvm.kernel import Kernel
+from chainrule.backend.llvm.key import key
 from chainrule.backend.llvm.target import Target, target
 
 _LOCK: Final = threading.Lock()

@@ -1,7 +1,8 @@
 """`Disk`: object code in a folder of the user's own, so that the next process need not compile it again.
 
 An entry's name is a hash of all that its code depends on; its first 32 bytes are the SHA-256 of the rest, without which
-it is not loaded. The folder is nobody else's to write to, or it is not used. What cannot be kept is compiled again.
+it is not loaded. The folder and the entries are nobody else's to write to, or they are not used. What cannot be kept is
+compiled again. Files of other names are left alone, wherever the folder is.
 """
 
 from __future__ import annotations
@@ -9,142 +10,182 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import stat
 import sys
 import tempfile
 import time
 import warnings
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
-import llvmlite
+from chainrule.errors import CacheWarning, OptionError, message
 
-import chainrule.backend.llvm as here
-from chainrule.backend.llvm.target import Target
-from chainrule.errors import CacheWarning, message
+FOLDER: Final = "CHAINRULE_CACHE"
+BYTES: Final = "CHAINRULE_CACHE_BYTES"
 
 LIMIT: Final = 256 << 20
 """Bytes that are kept unless CHAINRULE_CACHE_BYTES says otherwise."""
 
 _FULL: Final = 0.75  # of the limit that is left after old entries were removed
-_SUFFIX: Final = ".o"
+_OFTEN: Final = 16  # of the limit is written before it is looked at again
 _DIGEST: Final = 32
 _FRESH: Final = 3600.0  # seconds in which an entry's last use is not noted again
+_NEW: Final = "chainrule-new-"
+_OURS: Final = re.compile(rf"[0-9a-f]{{64}}\.o|{_NEW}\w+")
 
 
-@dataclass(frozen=True)
+class Entry(NamedTuple):
+    """When an entry was last used, its size, and where it is."""
+
+    used: float
+    nbytes: int
+    path: Path
+
+
 class Disk:
-    """The folder with the entries."""
+    """The folder with the entries, of which `limit` bytes are kept."""
 
-    folder: Path
+    def __init__(self, folder: Path, limit: int = LIMIT) -> None:
+        self.folder, self.limit = folder, limit
+        self._written = 0
 
     def read(self, key: str) -> bytes | None:
-        """The code kept under a key; None where there is none, or not what was written."""
-        path = self.folder / f"{key}{_SUFFIX}"
+        """The code kept under a key; None where there is none, or not what this user has written."""
+        path = self._path(key)
         try:
-            data = path.read_bytes()
+            with path.open("rb") as file:
+                about = os.fstat(file.fileno())
+                data = b"" if _trouble(about) else file.read()
         except OSError:
             return None
         code = data[_DIGEST:]
-        if hashlib.sha256(code).digest() != data[:_DIGEST]:
-            with contextlib.suppress(OSError):
-                path.unlink()
-            return None
         with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > _FRESH:
+            if hashlib.sha256(code).digest() != data[:_DIGEST]:
+                path.unlink()
+                return None
+            if time.time() - about.st_mtime > _FRESH:
                 os.utime(path)
         return code
 
     def write(self, key: str, code: bytes) -> None:
         """Keeps code under a key: whole, or not at all."""
         with contextlib.suppress(OSError):
-            handle, name = tempfile.mkstemp(dir=self.folder, prefix="new-")
+            handle, name = tempfile.mkstemp(dir=self.folder, prefix=_NEW)
             try:
                 with os.fdopen(handle, "wb") as file:
                     file.write(hashlib.sha256(code).digest() + code)
-                os.replace(name, self.folder / f"{key}{_SUFFIX}")
+                os.replace(name, self._path(key))
             except OSError:
                 os.unlink(name)
+                return
+        self._written += _DIGEST + len(code)
+        if self._written > self.limit // _OFTEN:
+            self._written = 0
+            self.shrink()
 
-    def entries(self) -> list[tuple[float, int, Path]]:
-        """When each entry was last used, its size, and where it is."""
-        found: list[tuple[float, int, Path]] = []
+    def entries(self) -> list[Entry]:
+        """All that is kept, and what is being written."""
+        found: list[Entry] = []
         with contextlib.suppress(OSError):
             for path in self.folder.iterdir():
-                with contextlib.suppress(OSError):
-                    about = path.stat()
-                    found.append((about.st_mtime, about.st_size, path))
+                if _OURS.fullmatch(path.name):
+                    with contextlib.suppress(OSError):
+                        about = path.stat()
+                        found.append(Entry(about.st_mtime, about.st_size, path))
         return found
 
-    def shrink(self, limit: int) -> None:
+    def shrink(self) -> None:
         """Removes what was not used for longest, where all together exceed the limit."""
         entries = sorted(self.entries())
-        total = sum(size for _, size, _ in entries)
-        if total > limit:
-            for _, size, path in entries:
-                if total <= limit * _FULL:
+        total = sum(entry.nbytes for entry in entries)
+        if total > self.limit:
+            for entry in entries:
+                if total <= self.limit * _FULL:
                     break
                 with contextlib.suppress(OSError):
-                    path.unlink()
-                    total -= size
+                    entry.path.unlink()
+                    total -= entry.nbytes
 
     def clear(self) -> int:
         """Removes all entries; how many there were."""
-        entries = self.entries()
-        for _, _, path in entries:
+        removed = 0
+        for entry in self.entries():
             with contextlib.suppress(OSError):
-                path.unlink()
-        return len(entries)
+                entry.path.unlink()
+                removed += 1
+        return removed
+
+    def _path(self, key: str) -> Path:
+        return self.folder / f"{key}.o"
 
 
 def folder() -> Path:
     """The folder that CHAINRULE_CACHE names, or `chainrule` in the one for caches of this system's."""
-    named = os.environ.get("CHAINRULE_CACHE", "")
+    named = os.environ.get(FOLDER, "")
     if named:
-        return Path(named)
+        return Path(named).expanduser().absolute()
     if sys.platform == "win32":
         home = os.environ.get("LOCALAPPDATA") or str(Path.home())
     elif sys.platform == "darwin":
         home = str(Path.home() / "Library" / "Caches")
     else:
-        home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+        given = os.environ.get("XDG_CACHE_HOME", "")
+        home = given if os.path.isabs(given) else str(Path.home() / ".cache")
     return Path(home) / "chainrule"
 
 
 def limit() -> int:
     """How many bytes are kept."""
-    given = os.environ.get("CHAINRULE_CACHE_BYTES", "")
-    return int(given) if given.isdecimal() else LIMIT
+    given = os.environ.get(BYTES, "").strip()
+    if given and not given.isdecimal():
+        raise OptionError(message(f"a number of bytes as {BYTES}", repr(given), hint=f"{LIMIT}, which is the default"))
+    return int(given) if given else LIMIT
 
 
 @cache
 def disk() -> Disk | None:
-    """The cache of this process; None where nothing can be kept, or CHAINRULE_CACHE is `off`."""
-    if os.environ.get("CHAINRULE_CACHE", "") == "off":
+    """The cache of this process; None where nothing can be kept, with a warning where that is dangerous."""
+    most = limit()
+    found = usable_folder()
+    if not isinstance(found, Path):
+        if found.dangerous:
+            warnings.warn(f"{found.text}; nothing is kept", CacheWarning, stacklevel=2)
         return None
+    kept = Disk(found, most)
+    kept.shrink()
+    return kept
+
+
+class Unusable(NamedTuple):
+    """Why there is no cache, and whether somebody else might have to do with that."""
+
+    text: str
+    dangerous: bool = False
+
+
+def usable_folder() -> Path | Unusable:
+    """The folder, made where there was none; or why it cannot be used."""
+    if os.environ.get(FOLDER, "") == "off":
+        return Unusable(f"{FOLDER} is off")
     try:
         path = folder()
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        about = path.stat()
-    except (OSError, RuntimeError):  # RuntimeError: there is no home
-        return None
-    trouble = _trouble(about)
+        trouble = _trouble(path.stat())
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
+        return Unusable(str(error))
     if trouble:
-        hint = f"chmod 700 {path}, or another folder as CHAINRULE_CACHE"
-        text = message(f"a folder for compiled code that nobody else can write to, {path}", trouble, hint=hint)
-        warnings.warn(f"{text}; nothing is kept", CacheWarning, stacklevel=2)
-        return None
+        hint = f"chmod 700 {path}, or another folder as {FOLDER}"
+        expected = f"a folder for compiled code that nobody else can write to, {path}"
+        return Unusable(message(expected, trouble, hint=hint), dangerous=True)
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
-        return None
-    found = Disk(path)
-    found.shrink(limit())
-    return found
+        return Unusable(f"{path} cannot be written to")
+    return path
 
 
 def _trouble(about: os.stat_result) -> str:
-    """Why a folder cannot be trusted; nothing where it can."""
+    """Why a folder or a file cannot be trusted; nothing where it can."""
     if sys.platform == "win32":
         return ""
     if about.st_uid != os.geteuid():
@@ -152,20 +193,3 @@ def _trouble(about: os.stat_result) -> str:
     if about.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         return "one that others can write to"
     return ""
-
-
-def key(structure: str, target: Target) -> str:
-    """The name of the code of a structure: a hash of it, of the target, of LLVM's version and of our own code's."""
-    parts = (_version(), target.triple, target.cpu, target.features, structure)
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-
-@cache
-def _version() -> str:
-    """What tells versions of the compiler apart: llvmlite's, and sizes and times of the files that write code."""
-    parts = [llvmlite.__version__]
-    for root in here.__path__:
-        for path in sorted(Path(root).rglob("*.py")):
-            about = path.stat()
-            parts.append(f"{path.name} {about.st_size} {about.st_mtime_ns}")
-    return "\n".join(parts)
