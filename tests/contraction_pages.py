@@ -7,11 +7,11 @@ import mmap
 from typing import Any
 
 import numpy as np
+from contraction_calls import MACHINES
+from special_kernels import Guarded, call
 
 from chainrule.backend.llvm.contract import kernels
 from chainrule.schedule.plan import Buffer, Contraction, Place
-from contraction_calls import MACHINES
-from special_kernels import Guarded, call
 
 PAGE = mmap.PAGESIZE
 LENGTHS = (1, 2, 3, 4, 5, 7, 8, 10, 13, 16, 17, 20, 28, 33, 40, 64, 70, 100, 130, 260, 300, 530)

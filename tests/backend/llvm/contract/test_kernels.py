@@ -62,6 +62,7 @@ def laid_out(rng: np.random.Generator, x: Any) -> Any:
         (70, 90, 4),
         (30, 20, 10),
         (210, 33, 130),
+        (200, 520, 256),
     ],
 )
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

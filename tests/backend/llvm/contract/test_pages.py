@@ -6,9 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import contraction_pages
+import pytest
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="pages are protected by mprotect")

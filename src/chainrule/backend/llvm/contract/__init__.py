@@ -10,6 +10,7 @@ from chainrule.backend.llvm.contract.copy import dense_copy
 from chainrule.backend.llvm.contract.element import lanes, same_sums
 from chainrule.backend.llvm.contract.layout import layout_of, turned
 from chainrule.backend.llvm.contract.multiply import multiply
+from chainrule.backend.llvm.contract.pack import pack_right, worth_packing
 from chainrule.backend.llvm.contract.product import Matrix, Product, axes_of, merged, product_of
 from chainrule.backend.llvm.contract.strips import add_strips
 from chainrule.backend.llvm.kernel import Kernel
@@ -29,7 +30,11 @@ def kernels(step: Contraction, machine: Machine, allocate: Allocate) -> list[Ker
         return []
     product = turned(product, machine)
     if product.inner <= CONTRACT_STRIP:
-        return [*copies, multiply(product, layout_of(product, machine), 0)]
+        layout = layout_of(product, machine)
+        if worth_packing(product, layout):
+            pack, product = pack_right(product, layout, allocate)
+            return [*copies, pack, multiply(product, replace(layout, reading=None), 0)]
+        return [*copies, multiply(product, layout, 0)]
     return [*copies, *_by_strips(product, machine, allocate)]
 
 

@@ -65,9 +65,13 @@ class Frame:
         first, self._read = self._read, self._read + count
         return [self.f.load(I64, self.f.element(words, first + i, I64)) for i in range(count)]
 
+    def pointer(self, number: int) -> Val:
+        """One of the pointers."""
+        return self.f.load(PTR, self.f.element(self.f.arguments[0], number, PTR))
+
     def matrix(self, number: int, dtype: DType, batch: int) -> Steps:
         """The matrix of a pointer, whose strides are the next words."""
-        pointer = self.f.load(PTR, self.f.element(self.f.arguments[0], number, PTR))
+        pointer = self.pointer(number)
         row, column, *more = self.words(2 + batch)
         return Steps(self.f, pointer, row, column, more, element(dtype))
 

@@ -21,8 +21,11 @@ SMALL: Final = 40_000
 FEW: Final = 6
 """Products along k for which writing the result is what takes the time."""
 
-LINE: Final = 512
+LINE: Final = 2048
 """Columns of the one row of a product whose sums lie in the cache while they grow."""
+
+TOUCH: Final = 1 << 16
+"""Elements of a result that is not in the cache when it is written to."""
 
 IN_PLACE: Final = 8
 """Tiles below one another for which packing a panel does not pay."""
@@ -38,6 +41,7 @@ class Layout:
     stream: bool  # one row, for which the right operand is read line by line
     turned: bool  # columns of the right operand are turned to vectors in registers
     ahead: int  # lines of the right operand that are fetched ahead
+    touch: bool  # lines of the result are fetched while its sums grow
     reading: Reading | None  # how panels of the right operand are copied; None: read where they lie
     left: Reading | None  # how rows of the left operand are copied; None: read where they lie
     direct: bool  # sums go to the result at once
@@ -57,7 +61,7 @@ class Layout:
     def structure(self) -> str:
         """A text that tells apart what needs different code."""
         turned = "turned" if self.turned else "lines" if self.stream else self.reading or "in place"
-        ways = f"{self.direct:d}{self.across:d} {self.shuffle}"
+        ways = f"{self.touch:d}{self.direct:d}{self.across:d} {self.shuffle}"
         return f"{self.lowest}-{self.tile}x{self.width} {turned} {self.ahead} {self.left} {ways}"
 
 
@@ -132,7 +136,7 @@ def layout_of(product: Product, machine: Machine) -> Layout:
         reading = None
     stream = product.rows == 1 and reading == "rows" and columns >= 4 * n and product.inner >= FEW
     if stream:
-        tile, width = 1, LINE
+        tile, width = 1, LINE if columns >= 4 * LINE * machine.cores or machine.cores == 1 else LINE // 4
     if reading == "rows" and (columns >= width or stream) and product.rows <= IN_PLACE * tile:
         reading = None
     strips = max(1, -(-product.inner // CONTRACT_STRIP))
@@ -156,6 +160,7 @@ def layout_of(product: Product, machine: Machine) -> Layout:
         stream=stream,
         turned=turned,
         ahead=8 if product.rows <= 3 and reading is None and not turned else 0,
+        touch=direct and product.inner > CONTRACT_CHUNK and product.rows * columns > TOUCH,
         reading=reading,
         left=left_reading(product, panels // blocks),
         direct=direct,

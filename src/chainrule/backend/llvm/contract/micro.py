@@ -22,14 +22,23 @@ AT_ONCE: Final = 4
 
 
 def write_micro(
-    module: Module, name: str, dtype: DType, rows: int, width: int, *, turned: bool = False, ahead: int = 0
+    module: Module,
+    name: str,
+    dtype: DType,
+    rows: int,
+    width: int,
+    *,
+    turned: bool = False,
+    ahead: int = 0,
+    touch: bool = False,
 ) -> None:
     """Writes a function that adds up `length` products for each element of `tiles` tiles of rows x width, in k's order.
 
     Element (i, k) of a tile's left operand is at a + i row + k step, and the next tile's at `apart`. Vector k of the
     right operand is at b + k next; or, where it is `turned`, element j of it at b + j next + k. Sums go to c + i below,
     the next tile's right under it. Where `more` is not 0 they are added to what is there. Strides count elements and
-    take any value: the same code reads packed and unpacked operands. Vectors are fetched `ahead` of their use.
+    take any value: the same code reads packed and unpacked operands. Vectors are fetched `ahead` of their use,
+    and what will be written to where `touch` says so.
     """
     ty = element(dtype)
     with module.function(name, None, internal=True, **PARAMETERS, c=PTR, below=I64, tiles=I64, more=I64) as f:
@@ -37,6 +46,9 @@ def write_micro(
         with f.loop(0, tiles, 1, [a, c]) as tile:
             here, into = tile.carried
             starts = [f.element(here, row * i, ty) for i in range(rows)]
+            if touch:
+                for i in range(rows):
+                    fetch(f, f.element(into, below * i, ty))
             sums = _turned(f, dtype, starts, width) if turned else _straight(f, dtype, starts, width, ahead)
             pieces = split(width, lanes(dtype))
             places = [f.element(into, below * i + j, ty) for i in range(rows) for j, _ in pieces]

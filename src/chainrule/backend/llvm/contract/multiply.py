@@ -98,7 +98,8 @@ class _Writer:
             write_stream(module, f"{name}.1", self.dtype)
         for rows in range(layout.lowest, layout.tile + 1) if not layout.stream else ():
             code = f"{name}.{rows}"
-            write_micro(module, code, self.dtype, rows, layout.width, turned=layout.turned, ahead=layout.ahead)
+            turned, ahead, touch = layout.turned, layout.ahead, layout.touch
+            write_micro(module, code, self.dtype, rows, layout.width, turned=turned, ahead=ahead, touch=touch)
         for reading, width in dict.fromkeys(self.moves.values()):
             write_move(module, f"{name}.{reading}{width}", self.dtype, reading, width, layout.shuffle)
         with kernel_function(module, name) as f:
