@@ -1,18 +1,18 @@
 """Plans run by NumPy, step by step: what a schedule means, without a backend.
 
-What a backend relies on is checked on the way: nothing is read that was not written, or that lies outside of its buffer;
-no iteration of a nest writes what another one reads or writes; a product writes to none of its operands; no iteration of
-a parallel loop needs another one; what a loop alone uses is forgotten between its iterations.
+What a backend relies on is checked on the way: nothing is read that was not written, or that lies outside of its
+buffer; no iteration of a nest writes what another one reads or writes; a product writes to none of its operands; no
+iteration of a parallel loop needs another one; what a loop alone uses is forgotten between its iterations.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from plan_memory import Access, Memory
 
 from chainrule.ir.graph import Graph
 from chainrule.schedule.plan import (
@@ -46,46 +46,7 @@ FOLDS: dict[str, Any] = {
 SHARED = -2
 """The reader of what several iterations read."""
 
-
-class Memory:
-    """Bytes, which of them were written, and by which iteration of a parallel loop they were."""
-
-    def __init__(self, nbytes: int) -> None:
-        self.data = np.full(-(-nbytes // 8) * 8, 0xA5, np.uint8)
-        self.known = np.zeros(self.data.size, bool)
-        self.writer: Array | None = None
-        self.reader: Array | None = None
-
-    def forget(self, start: int = 0, nbytes: int | None = None) -> None:
-        part = slice(start, None if nbytes is None else start + nbytes)
-        self.data[part] = 0xA5
-        self.known[part] = False
-        if self.writer is not None and self.reader is not None:
-            self.writer[part] = self.reader[part] = -1
-
-
 Spot = tuple[Memory, int]
-
-
-@dataclass(eq=False)
-class Access:
-    """The bytes at which elements begin, for each iteration of a stage."""
-
-    memory: Memory
-    first: Array
-    stage: int
-    columns: bool
-    inside: Any  # which iterations there are
-    store: bool
-
-    def ids(self, rows: int) -> tuple[Array, Array]:
-        """The first bytes, and the row or the iteration that each is of."""
-        count = self.first.size
-        number = np.arange(count).reshape(self.first.shape)
-        if rows:
-            number = number // max(1, count // rows)
-        chosen = np.broadcast_to(self.inside, self.first.shape)
-        return self.first[chosen], number[chosen]
 
 
 def run(plan: Plan, graph: Graph, inputs: Sequence[Any], spots: Mapping[Buffer, Spot] | None = None) -> list[Array]:
@@ -265,16 +226,16 @@ class Interpreter:
             x for number, stage in enumerate(nest.stages) for x in self.accesses(nest, number, stage, shape, inside)
         ]
         rows = math.prod(nest.rows)
-        for store in accesses:
-            if not store.store:
-                continue
+        folds = any(stage.folds for stage in nest.stages)
+        for store in [x for x in accesses if x.store and x.first.size]:
             for other in accesses:
-                if other is store or other.memory is not store.memory or not store.first.size:
+                if other is store or other.memory is not store.memory or not store.overlaps(other):
                     continue
-                same = other.stage == store.stage or not any(stage.folds for stage in nest.stages)
-                by = 0 if same and other.columns == store.columns else rows
-                written, numbers = store.ids(by)
-                touched, others = other.ids(by)
+                alike = other.columns == store.columns and (other.stage == store.stage or not folds)
+                if alike and np.array_equal(store.first, other.first):
+                    continue
+                written, numbers = store.ids(0 if alike else rows)
+                touched, others = other.ids(0 if alike else rows)
                 owner = np.full(store.memory.data.size, -1, np.int64)
                 owner[written] = numbers
                 assert ((owner[touched] == -1) | (owner[touched] == others)).all(), f"iterations share memory: {nest}"

@@ -28,7 +28,10 @@ DEEPEST: Final = 12
 
 @dataclass(frozen=True, eq=False)
 class Waiting:
-    """An operation that waits for a group: `depth` counts those that it waits with; `early` ones need inputs alone."""
+    """An operation that waits for a group: `depth` counts those that it waits with.
+
+    `early` ones need inputs alone, and what of these has been computed since, maybe late.
+    """
 
     node: Node
     operands: tuple[View, ...]
@@ -97,9 +100,11 @@ class Fuser:
     def _begin(self, base: Base) -> None:
         """Lets an operation that waited join a group, or begin one."""
         waited = self._waiting[base]
-        if not any(self._join(group, base) for group in self._near(waited.operands, waited.early)):
+        behind = self._behind(base)
+        early = all(source in self._waiting or source.position < 0 for source in behind)
+        if not any(self._join(group, base) for group in self._near(behind, early)):
             reduces = isinstance(waited.node.op.lowering, Reduce)
-            self._begin_group(waited.operands[0].shape if reduces else base.shape, base, waited.early)
+            self._begin_group(waited.operands[0].shape if reduces else base.shape, base, early)
 
     def _begin_group(self, domain: Shape, base: Base, early: bool) -> None:
         """A new group, behind what has to be begun before it."""
@@ -116,21 +121,25 @@ class Fuser:
                 raise AssertionError(f"{self._waiting[base].node} does not fit a group of its own")
             self._begin(alone[0])
 
-    def _near(self, operands: Sequence[View], early: bool) -> list[Group]:
+    def _behind(self, base: Base) -> list[Base]:
+        """The operands of an operation that waits, and of those among them that wait, too."""
+        found: dict[Base, None] = {}
+        pending = [base]
+        while pending:
+            for view in self._waiting[pending.pop()].operands:
+                if view.base not in found:
+                    found[view.base] = None
+                    if view.base in self._waiting:
+                        pending.append(view.base)
+        return list(found)
+
+    def _near(self, bases: Sequence[Base], early: bool) -> list[Group]:
         """Groups that have the operands at hand, or read them: those with most of them first, of these the latest."""
         near: Counter[Group] = Counter()
-        pending, seen = [view.base for view in operands], set[Base]()
-        while pending:
-            base = pending.pop()
-            if base in seen:
-                continue
-            seen.add(base)
-            if base in self._waiting:
-                pending += [view.base for view in self._waiting[base].operands]
+        for base in bases:
             if base.member is not None:
                 near[base.member.group] += 2
-            for group in self._readers.get(base, ()):
-                near[group] += 1
+            near.update(self._readers.get(base, ()))
         found = [group for group in near if (group.position < 0) >= early]
         return sorted(found, key=lambda group: (near[group], group.position), reverse=True)
 

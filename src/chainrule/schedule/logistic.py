@@ -18,14 +18,15 @@ from chainrule.schedule.apply import Apply
 
 def shared_arguments(graph: Graph) -> frozenset[Value]:
     """The values of which, or of whose negatives, the graph takes more than one of these functions."""
-    counts = Counter(_argument(node) for node in graph.nodes if node.op in (sigmoid, softplus))
+    nodes = [node for node in graph.nodes if node.op in _RULES and node.inputs[0].type.is_float]
+    counts = Counter(map(_argument, nodes))
     return frozenset(value for value, count in counts.items() if count > 1)
 
 
 def spelled_out(node: Node, shared: frozenset[Value]) -> Value | None:
     """What stands for sigmoid or softplus of a shared argument; None for another node."""
     rule = _RULES.get(node.op)
-    if rule is None or node.types[0].weak or _argument(node) not in shared:
+    if rule is None or node.types[0].weak or not node.inputs[0].type.is_float or _argument(node) not in shared:
         return None
     apply = Apply(node.where)
     small = apply(exp, apply(negative, apply(absolute, _argument(node))))

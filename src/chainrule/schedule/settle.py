@@ -29,13 +29,15 @@ def settle(outputs: Sequence[View], targets: Sequence[Target], fuser: Fuser, ren
     kept = {_buffer(view) for view, _ in late}
     readings = _readings(fuser.items)
     copies: list[tuple[View, Target]] = []
+    taken = {target.place.buffer for target in targets}
     for view, target in late:
         buffer = _own_buffer(view)
         replaced = target.place.buffer
-        if buffer is None or buffer in renamed or not _is_free(view, target, readings.get(replaced, ()), kept):
+        if buffer is None or buffer in taken or not _is_free(view, target, readings.get(replaced, ()), kept):
             copies.append((view, target))
         else:
             renamed[buffer] = replaced
+            taken.add(buffer)
     overwritten = {target.place.buffer for target in targets if target.replaces is not None}
     sources = [_set_aside(view, overwritten, fuser.items) for view, _ in copies]
     for source, (_, target) in zip(sources, copies, strict=True):

@@ -1,4 +1,7 @@
-"""`generate`: a graph and its inputs from a seed, uniform over the kinds of lowering, then over their operations."""
+"""`generate`: a graph and its inputs from a seed, uniform over the kinds of lowering, then over their operations.
+
+One in `ROWS` is of another kind: nodes over one long axis (rows.py).
+"""
 
 from __future__ import annotations
 
@@ -21,9 +24,12 @@ from chainrule.testing.fuzz.layouts import shares_memory
 from chainrule.testing.fuzz.loops import loop
 from chainrule.testing.fuzz.moves import INDEX_MAPS, library, scatter
 from chainrule.testing.fuzz.moves import generate as random_numbers
+from chainrule.testing.fuzz.rows import ELEMENTS, grow_rows
 from chainrule.testing.fuzz.shapes import draw_scale, draw_shape
 from chainrule.testing.fuzz.sums import contraction, reduction
 from chainrule.testing.fuzz.values import Array, draw_array, draw_dtype
+
+ROWS: Final = 16
 
 Maker = Callable[[Builder, Op], list[Value] | None]
 
@@ -69,8 +75,12 @@ def kinds() -> dict[type, tuple[Op, ...]]:
 def generate(seed: int, focus: Op | None = None) -> Sample:
     """The graph number `seed`; with `focus`, one whose last drawn node is of that operation."""
     pick = Random(seed)
-    builder = Builder(pick, np.random.default_rng(seed), draw_scale(pick))
-    grow(builder, pick.choice(NODES) if focus is None else pick.choice((0, 1, 3)))
+    if focus is None and seed % ROWS == ROWS - 1:
+        builder = Builder(pick, np.random.default_rng(seed), ELEMENTS)
+        grow_rows(builder)
+    else:
+        builder = Builder(pick, np.random.default_rng(seed), draw_scale(pick))
+        grow(builder, pick.choice(NODES) if focus is None else pick.choice((0, 1, 3)))
     chosen = _focused(builder, focus) if focus is not None else ()
     if pick.random() < 0.15:
         builder.new_input(draw_array(builder.rng, pick, draw_shape(pick, builder.limit), draw_dtype(pick)))
