@@ -13,7 +13,7 @@ from chainrule.types import Type, type_of
 
 def fits(x: Any, type: Type) -> bool:
     """Whether x is of the type, however it lies in memory; a traced value is of none."""
-    if x.__class__ is np.ndarray and x.shape == type.shape and x.dtype is type.dtype:
+    if x.__class__ is np.ndarray and x.shape == type.shape and x.dtype is type.dtype and not type.weak:
         return True
     if isinstance(x, Traced):
         return False
