@@ -9,6 +9,7 @@ from typing import Final
 from chainrule.ir.graph import Graph, Node, Value
 from chainrule.ir.op import Op
 from chainrule.ops.arithmetic import add, cast, divide, equal, isinf, select, sqrt, square, subtract
+from chainrule.ops.contraction import dot_general
 from chainrule.ops.exponential import exp, log
 from chainrule.ops.identity import stop_gradient, tap
 from chainrule.ops.indexing import gather, scatter_add
@@ -17,6 +18,7 @@ from chainrule.ops.reduction import kept, logsumexp, max_, norm, softmax, sum_
 from chainrule.schedule.apply import Apply
 from chainrule.schedule.label import picked, put
 from chainrule.schedule.logistic import shared_arguments, spelled_out
+from chainrule.schedule.vector import row_sums
 from chainrule.transform.rebuild import rebuild
 from chainrule.transform.simplify import merge
 
@@ -91,4 +93,5 @@ _RULES: Final[dict[Op, Callable[[Node], Value | None]]] = {
     norm: _along_axes(_norm),
     gather: picked,
     scatter_add: put,
+    dot_general: row_sums,
 }

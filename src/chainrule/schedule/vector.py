@@ -1,0 +1,40 @@
+"""Products of a matrix and a vector along the matrix's last axis: sums along the vector, each of one row.
+
+Such a product reads every element of the matrix once, so that it is as fast as memory is if nothing has to be turned
+round. As a contraction it would add up in the order of k, which wants columns side by side.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from chainrule.ir.graph import Node, Value
+from chainrule.ops.arithmetic import cast, multiply
+from chainrule.ops.movement import reshape
+from chainrule.ops.reduction import sum_
+from chainrule.schedule.apply import Apply
+
+SHORTEST: Final = 128
+"""Elements of a row from which on it pays."""
+
+
+def row_sums(node: Node) -> Value | None:
+    """What stands for a contraction of a vector with the rows of an array; None for another one."""
+    type = node.types[0]
+    x, y = node.inputs
+    (x_inner, y_inner), (x_batch, _) = node.attrs["contract"], node.attrs["batch"]
+    if not type.is_float or x_batch or len(x_inner) != 1 or x.shape[x_inner[0]] < SHORTEST:
+        return None
+    for vector, axis, matrix, along in ((y, y_inner[0], x, x_inner[0]), (x, x_inner[0], y, y_inner[0])):
+        length: int = vector.shape[axis]
+        if math.prod(vector.shape) == length and along == len(matrix.shape) - 1:
+            apply = Apply(node.where)
+            row = apply(reshape, vector, shape=(length,))
+            products = apply(multiply, *[_as(apply, z, type.dtype.name) for z in (matrix, row)])
+            return apply(reshape, apply(sum_, products, axes=(along,)), shape=type.shape)
+    return None
+
+
+def _as(apply: Apply, x: Value, dtype: str) -> Value:
+    return x if x.dtype.name == dtype else apply(cast, x, dtype=dtype)
