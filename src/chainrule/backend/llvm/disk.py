@@ -49,7 +49,7 @@ class Disk:
 
     def __init__(self, folder: Path, limit: int = LIMIT) -> None:
         self.folder, self.limit = folder, limit
-        self._written = 0
+        self._written = limit // _OFTEN  # the first write looks; a process that only reads never does
 
     def read(self, key: str) -> bytes | None:
         """The code kept under a key; None where there is none, or not what this user has written."""
@@ -88,12 +88,12 @@ class Disk:
     def entries(self) -> list[Entry]:
         """All that is kept, and what is being written."""
         found: list[Entry] = []
-        with contextlib.suppress(OSError):
-            for path in self.folder.iterdir():
-                if _OURS.fullmatch(path.name):
+        with contextlib.suppress(OSError), os.scandir(self.folder) as files:
+            for file in files:
+                if _OURS.fullmatch(file.name):
                     with contextlib.suppress(OSError):
-                        about = path.stat()
-                        found.append(Entry(about.st_mtime, about.st_size, path))
+                        about = file.stat()
+                        found.append(Entry(about.st_mtime, about.st_size, Path(file.path)))
         return found
 
     def shrink(self) -> None:
@@ -153,9 +153,7 @@ def disk() -> Disk | None:
         if found.dangerous:
             warnings.warn(f"{found.text}; nothing is kept", CacheWarning, stacklevel=2)
         return None
-    kept = Disk(found, most)
-    kept.shrink()
-    return kept
+    return Disk(found, most)
 
 
 class Unusable(NamedTuple):
