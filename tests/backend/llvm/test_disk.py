@@ -39,6 +39,10 @@ def kept() -> Disk:
     return found
 
 
+def entry_of(place: Path, key: str) -> Path:
+    return place / key[:2] / f"{key[2:]}.o"
+
+
 # --- entries ----------------------------------------------------------------------------------------------------------
 
 
@@ -48,17 +52,17 @@ def test_what_is_written_is_read(place: Path) -> None:
     found.write(KEY, b"code")
     found.write(OTHER, b"")
     assert (found.read(KEY), found.read(OTHER)) == (b"code", b"")
-    assert sorted(path.name for path in place.iterdir()) == [f"{KEY}.o", f"{OTHER}.o"]
+    assert [Path(entry.path) for entry in sorted(found.entries())] == [entry_of(place, KEY), entry_of(place, OTHER)]
     if os.name != "nt":
-        assert place.stat().st_mode & 0o777 == 0o700
-        assert all(path.stat().st_mode & 0o777 == 0o600 for path in place.iterdir())
+        assert place.stat().st_mode & 0o777 == entry_of(place, KEY).parent.stat().st_mode & 0o777 == 0o700
+        assert entry_of(place, KEY).stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("damage", [b"", b"short", b"\0" * 36, None])
 def test_a_damaged_entry_is_removed(place: Path, damage: bytes | None) -> None:
     found = kept()
     found.write(KEY, b"code of some length")
-    entry = place / f"{KEY}.o"
+    entry = entry_of(place, KEY)
     entry.write_bytes(entry.read_bytes()[:-1] if damage is None else damage)
     assert found.read(KEY) is None
     assert not entry.exists()
@@ -70,7 +74,7 @@ def test_a_damaged_entry_is_removed(place: Path, damage: bytes | None) -> None:
 def test_an_entry_that_others_can_write_to_is_not_believed(place: Path) -> None:
     found = kept()
     found.write(KEY, b"code")
-    (place / f"{KEY}.o").chmod(0o622)
+    entry_of(place, KEY).chmod(0o622)
     assert found.read(KEY) is None
 
 
@@ -78,13 +82,13 @@ def test_an_entry_that_others_can_write_to_is_not_believed(place: Path) -> None:
 def test_an_entry_of_another_user_is_not_believed(place: Path) -> None:
     found = kept()
     found.write(KEY, b"code")
-    os.chown(place / f"{KEY}.o", 12345, 12345)
+    os.chown(entry_of(place, KEY), 12345, 12345)
     assert found.read(KEY) is None
 
 
 def test_an_entry_that_is_a_folder(place: Path) -> None:
     found = kept()
-    (place / f"{KEY}.o").mkdir()
+    entry_of(place, KEY).mkdir(parents=True)
     assert found.read(KEY) is None
     found.write(KEY, b"code")
     assert found.read(KEY) is None and found.clear() == 0
@@ -98,7 +102,7 @@ def test_a_full_disk(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(os, "replace", full)
     found.write(KEY, b"code")
-    assert found.read(KEY) is None and not list(place.iterdir())
+    assert found.read(KEY) is None and not found.entries()
 
 
 def test_two_processes_write_one_entry(place: Path) -> None:
@@ -113,32 +117,33 @@ for _ in range(300):
     kept()
     running = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
     assert [process.wait(120) for process in running] == [0, 0]
-    assert [path.name for path in place.iterdir()] == [f"{KEY}.o"]
+    assert [Path(entry.path) for entry in kept().entries()] == [entry_of(place, KEY)]
 
 
 # --- how much is kept -------------------------------------------------------------------------------------------------
 
 
 def test_what_was_not_used_for_longest_is_removed(place: Path) -> None:
-    found = kept()
-    for i in range(10):
+    found = Disk(kept().folder, 256 * 8000)
+    for i in range(8):
         found.write(f"{i:064x}", bytes(968))
-        os.utime(place / f"{i:064x}.o", (i, i))
-    (place / "notes.txt").write_bytes(bytes(10_000))
-    found.read(f"{0:064x}")  # which is noted
-    found.limit = 8000
-    found.shrink()
-    assert [i for i in range(10) if found.read(f"{i:064x}")] == [0, 5, 6, 7, 8, 9]
-    assert (place / "notes.txt").exists()
+        os.utime(entry_of(place, f"{i:064x}"), (i, i))
+    entry_of(place, KEY).parent.mkdir()
+    for notes in (place / "notes.txt", place / "00" / "notes.txt"):
+        notes.write_bytes(bytes(10_000))
+    assert found.read(f"{0:064x}")  # which is noted
+    found.write(f"{8:064x}", bytes(968))
+    found.write("f" * 64, bytes(968))  # in another folder
+    assert [i for i in range(9) if found.read(f"{i:064x}")] == [0, 4, 5, 6, 7, 8] and found.read("f" * 64)
+    assert found.clear() == 7
+    assert sorted(str(path.relative_to(place)) for path in place.rglob("*")) == ["00", "00/notes.txt", "notes.txt"]
 
 
-def test_the_limit_is_kept_to_while_a_process_goes_on(place: Path) -> None:
-    found = kept()
-    found.limit = 16_000
-    for i in range(100):
+def test_what_is_larger_than_the_limit_is_kept_alone(place: Path) -> None:
+    found = Disk(kept().folder, 1)
+    for i in range(3):
         found.write(f"{i:064x}", bytes(968))
-        assert sum(entry.nbytes for entry in found.entries()) <= 18_000
-    assert found.read(f"{99:064x}")
+    assert [i for i in range(3) if found.read(f"{i:064x}")] == [2]
 
 
 def test_the_limit(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

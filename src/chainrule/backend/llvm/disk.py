@@ -3,6 +3,9 @@
 An entry's name is a hash of all that its code depends on; its first 32 bytes are the SHA-256 of the rest, without which
 it is not loaded. The folder and the entries are nobody else's to write to, or they are not used. What cannot be kept is
 compiled again. Files of other names are left alone, wherever the folder is.
+
+Entries are in folders by the first digits of their names, each with its share of the limit, so that whoever writes
+looks at few of them.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import sys
 import tempfile
 import time
 import warnings
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -29,11 +33,12 @@ LIMIT: Final = 256 << 20
 """Bytes that are kept unless CHAINRULE_CACHE_BYTES says otherwise."""
 
 _FULL: Final = 0.75  # of the limit that is left after old entries were removed
-_OFTEN: Final = 16  # of the limit is written before it is looked at again
 _DIGEST: Final = 32
 _FRESH: Final = 3600.0  # seconds in which an entry's last use is not noted again
-_NEW: Final = "chainrule-new-"
-_OURS: Final = re.compile(rf"[0-9a-f]{{64}}\.o|{_NEW}\w+")
+_DIGITS: Final = 2
+_NEW: Final = "new-"
+_FOLDERS: Final = re.compile(f"[0-9a-f]{{{_DIGITS}}}")
+_FILES: Final = re.compile(rf"[0-9a-f]{{{64 - _DIGITS}}}\.o|{_NEW}\w+")
 
 
 class Entry(NamedTuple):
@@ -41,15 +46,15 @@ class Entry(NamedTuple):
 
     used: float
     nbytes: int
-    path: Path
+    path: str
 
 
+@dataclass(frozen=True)
 class Disk:
-    """The folder with the entries, of which `limit` bytes are kept."""
+    """The folder with the entries, of which about `limit` bytes are kept."""
 
-    def __init__(self, folder: Path, limit: int = LIMIT) -> None:
-        self.folder, self.limit = folder, limit
-        self._written = limit // _OFTEN  # the first write looks; a process that only reads never does
+    folder: Path
+    limit: int = LIMIT
 
     def read(self, key: str) -> bytes | None:
         """The code kept under a key; None where there is none, or not what this user has written."""
@@ -70,55 +75,69 @@ class Disk:
         return code
 
     def write(self, key: str, code: bytes) -> None:
-        """Keeps code under a key: whole, or not at all."""
+        """Keeps code under a key: whole, or not at all. What was not used for longest may have to go for that."""
+        path = self._path(key)
         with contextlib.suppress(OSError):
-            handle, name = tempfile.mkstemp(dir=self.folder, prefix=_NEW)
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=_NEW)
             try:
                 with os.fdopen(handle, "wb") as file:
                     file.write(hashlib.sha256(code).digest() + code)
-                os.replace(name, self._path(key))
+                os.replace(name, path)
             except OSError:
                 os.unlink(name)
-                return
-        self._written += _DIGEST + len(code)
-        if self._written > self.limit // _OFTEN:
-            self._written = 0
-            self.shrink()
+        self._shrink(path.parent)
 
     def entries(self) -> list[Entry]:
         """All that is kept, and what is being written."""
-        found: list[Entry] = []
-        with contextlib.suppress(OSError), os.scandir(self.folder) as files:
-            for file in files:
-                if _OURS.fullmatch(file.name):
-                    with contextlib.suppress(OSError):
-                        about = file.stat()
-                        found.append(Entry(about.st_mtime, about.st_size, Path(file.path)))
-        return found
-
-    def shrink(self) -> None:
-        """Removes what was not used for longest, where all together exceed the limit."""
-        entries = sorted(self.entries())
-        total = sum(entry.nbytes for entry in entries)
-        if total > self.limit:
-            for entry in entries:
-                if total <= self.limit * _FULL:
-                    break
-                with contextlib.suppress(OSError):
-                    entry.path.unlink()
-                    total -= entry.nbytes
+        with contextlib.suppress(OSError):
+            names = [name for name in os.listdir(self.folder) if _FOLDERS.fullmatch(name)]
+            return [entry for name in names for entry in _entries(self.folder / name)]
+        return []
 
     def clear(self) -> int:
         """Removes all entries; how many there were."""
-        removed = 0
-        for entry in self.entries():
+        removed = sum(_removed(entry) for entry in self.entries())
+        for number in range(16**_DIGITS):
             with contextlib.suppress(OSError):
-                entry.path.unlink()
-                removed += 1
+                os.rmdir(self.folder / f"{number:0{_DIGITS}x}")
         return removed
 
     def _path(self, key: str) -> Path:
-        return self.folder / f"{key}.o"
+        return self.folder / key[:_DIGITS] / f"{key[_DIGITS:]}.o"
+
+    def _shrink(self, folder: Path) -> None:
+        """Removes the oldest entries where they exceed the folder's share of the limit; the last one stays."""
+        most = self.limit / 16**_DIGITS
+        entries = sorted(_entries(folder))
+        total = sum(entry.nbytes for entry in entries)
+        if total > most:
+            for entry in entries[:-1]:
+                if total <= most * _FULL:
+                    break
+                if _removed(entry):
+                    total -= entry.nbytes
+
+
+def _entries(folder: Path) -> list[Entry]:
+    """The entries in a folder that belongs to the cache."""
+    found: list[Entry] = []
+    with contextlib.suppress(OSError), os.scandir(folder) as files:
+        for file in files:
+            if _FILES.fullmatch(file.name):
+                with contextlib.suppress(OSError):
+                    about = file.stat()
+                    found.append(Entry(about.st_mtime, about.st_size, file.path))
+    return found
+
+
+def _removed(entry: Entry) -> bool:
+    """Whether an entry could be removed."""
+    try:
+        os.unlink(entry.path)
+    except OSError:
+        return False
+    return True
 
 
 def folder() -> Path:
