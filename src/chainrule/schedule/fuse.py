@@ -100,11 +100,18 @@ class Fuser:
     def _begin(self, base: Base) -> None:
         """Lets an operation that waited join a group, or begin one."""
         waited = self._waiting[base]
-        behind = self._behind(base)
-        early = all(source in self._waiting or source.position < 0 for source in behind)
-        if not any(self._join(group, base) for group in self._near(behind, early)):
-            reduces = isinstance(waited.node.op.lowering, Reduce)
-            self._begin_group(waited.operands[0].shape if reduces else base.shape, base, early)
+        tried = set[Group]()
+        while True:
+            behind = self._behind(base)
+            early = all(source in self._waiting or source.position < 0 for source in behind)
+            near = [group for group in self._near(behind, early) if group not in tried]
+            if not near:
+                break
+            tried.update(near)  # a trial may begin groups, which are tried next
+            if any(self._join(group, base) for group in near):
+                return
+        reduces = isinstance(waited.node.op.lowering, Reduce)
+        self._begin_group(waited.operands[0].shape if reduces else base.shape, base, early)
 
     def _begin_group(self, domain: Shape, base: Base, early: bool) -> None:
         """A new group, behind what has to be begun before it."""

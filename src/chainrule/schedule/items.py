@@ -13,8 +13,10 @@ from chainrule.schedule.views import Base, View
 
 Pairs: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]
 
+FIRST: Final = -(3 << 39)
 EARLIEST: Final = -(1 << 40)
-"""The first position of what depends on the region's inputs alone; what the others do begins at 0."""
+"""The first position of what is done before all else, and of what depends on the region's inputs alone; that of the
+others is 0."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +76,7 @@ class Items:
 
     def __init__(self) -> None:
         self.known: set[Node] = set()
+        self._first: list[Item] = []
         self._early: list[Item] = []
         self._late: list[Item] = []
 
@@ -84,7 +87,12 @@ class Items:
     def add(self, item: Item, early: bool = False) -> None:
         (self._early if early else self._late).append(item)
 
+    def add_first(self, item: Item) -> None:
+        """Adds what is done before all that is there by now."""
+        self._first.append(item)
+
     def __iter__(self) -> Iterator[tuple[int, Item]]:
+        yield from enumerate(self._first, FIRST)
         yield from enumerate(self._early, EARLIEST)
         yield from enumerate(self._late)
 

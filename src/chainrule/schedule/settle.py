@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.schedule.emit import passes
@@ -25,7 +25,13 @@ def settle(outputs: Sequence[View], targets: Sequence[Target], fuser: Fuser, ren
     for view in outputs:
         if view.base.number is None and not view.base.counts:
             fuser.base_place(view.base)
-    late = [(view, target) for view, target in zip(outputs, targets, strict=True) if not _is_there(view, target)]
+    overwritten = {target.place.buffer for target in targets if target.replaces is not None}
+    late: list[tuple[View, Target]] = []
+    for view, target in zip(outputs, targets, strict=True):
+        if _is_kept(view, target, overwritten):
+            fuser.items.add_first(Copy(view, target.place))
+        elif not _is_there(view, target):
+            late.append((view, target))
     kept = {_buffer(view) for view, _ in late}
     readings = _readings(fuser.items)
     copies: list[tuple[View, Target]] = []
@@ -38,7 +44,6 @@ def settle(outputs: Sequence[View], targets: Sequence[Target], fuser: Fuser, ren
         else:
             renamed[buffer] = replaced
             taken.add(buffer)
-    overwritten = {target.place.buffer for target in targets if target.replaces is not None}
     sources = [_set_aside(view, overwritten, fuser.items) for view, _ in copies]
     for source, (_, target) in zip(sources, copies, strict=True):
         fuser.items.add(Copy(source, target.place))
@@ -59,6 +64,11 @@ def _is_there(view: View, target: Target) -> bool:
     return place is not None and place.buffer is target.place.buffer and view.whole and is_dense(place, view.shape)
 
 
+def _is_kept(view: View, target: Target, overwritten: set[Buffer]) -> bool:
+    """Whether the output is what was in an input that is written over: it is copied before that."""
+    return target.replaces is None and view.base.position == OUTSIDE and _buffer(view) in overwritten
+
+
 def _set_aside(view: View, overwritten: set[Buffer], items: Items) -> View:
     """The view, or a copy of it where its memory is written to before it is read."""
     if _buffer(view) not in overwritten:
@@ -76,18 +86,19 @@ class _Reading:
     member: Member | None = None
     view: View | None = None
 
-    def is_of(self, place: Place, writer: Member) -> bool:
+    def is_of(self, place: Place, writer: Member, number: Mapping[Member, int]) -> bool:
         """Whether a member of the writer's group reads the element that is written, no later than in the same pass."""
         reader, view = self.member, self.view
         if reader is None or view is None or view.base.place is None:
             return False
         found = located(view, view.base.place)
-        number = passes(writer.group)
+        if reader.folds:
+            same = writer.level == "column"
+        else:
+            same = reader.level == writer.level and reader.axes == writer.axes and reader.base.shape == view.shape
         return (
-            reader.level == writer.level
-            and not reader.folds
-            and view.shape == writer.base.shape == reader.base.shape
-            and reader.axes == writer.axes
+            same
+            and view.shape == writer.base.shape
             and number[reader] <= number[writer]
             and (found.strides, found.offset) == (place.strides, place.offset)
         )
@@ -115,10 +126,11 @@ def _is_free(view: View, target: Target, readings: Sequence[_Reading], kept: set
     if member is None or target.place.buffer in kept:
         return False
     group = member.group
-    if group.reduced is not None and member.level == "column":
-        return False
+    number = passes(group)
+    if member.level == "column" and number[member] < max(number.values()):
+        return False  # what is computed from the input may be computed again, in a later pass
     for reading in readings:
-        if reading.position == group.position and reading.is_of(target.place, member):
+        if reading.position == group.position and reading.is_of(target.place, member, number):
             continue
         if reading.position >= group.position:
             return False

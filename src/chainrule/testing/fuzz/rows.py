@@ -1,4 +1,4 @@
-"""Nodes over one long axis, as in a step of training: layers, gradients, updates, long sums, parts and moves of rows."""
+"""Nodes over one long axis, as in a step of training: layers, gradients, updates, long sums, parts of the rows."""
 
 from __future__ import annotations
 
