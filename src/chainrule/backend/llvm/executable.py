@@ -22,7 +22,7 @@ from chainrule.backend.llvm.runtime.threads import thread_count
 from chainrule.backend.llvm.signature import Leaves, Signature
 from chainrule.ir.graph import Graph
 
-PAYS: Final = 2e-5
+PAYS: Final = 1.5e-4
 """Seconds of work below which it is not divided among threads."""
 
 _SPEED: Final = 5e10  # operations a second, and bytes: guesses that decide about threads alone
