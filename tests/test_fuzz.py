@@ -27,7 +27,7 @@ from chainrule.testing.fuzz.rounding import Otherwise
 from chainrule.testing.fuzz.shrink import Part, operations, shrunk
 from chainrule.types import FLOAT32
 
-BACKENDS: Final = ("reference",)
+BACKENDS: Final = ("reference", "guarded")
 GRAPHS: Final = 200
 RECORDS: Final = [op for op in records() if op is not INPUT]
 
