@@ -14,6 +14,7 @@ from chainrule.backend.llvm.scalar.formula import (
     BIAS,
     MANTISSA,
     SMALLEST,
+    Pair,
     bits,
     floats,
     fma,
@@ -21,6 +22,7 @@ from chainrule.backend.llvm.scalar.formula import (
     magnitude,
     polynomial,
     product,
+    quick_sum,
     smaller,
     two_sum,
     where,
@@ -139,6 +141,13 @@ def log_one_two(e: Val) -> Val:
     return fma(e * e, polynomial(e, LOG_ONE_TWO[NAMES[e.ty.element]]), e)
 
 
+def _log2_one_two(e: Val) -> Pair:
+    """log2(1 + e) for 0 <= e <= 1, as a pair."""
+    high, low = quick_sum(e, e * e * polynomial(e, LOG_ONE_TWO[NAMES[e.ty.element]]))
+    scaled_high, error = product(high, LOG2_E)
+    return scaled_high, fma(low, LOG2_E, error)
+
+
 def softplus(x: Val) -> Val:
     """log(1 + e ** x)."""
     return larger(x, 0.0) + log_one_two(exp(-magnitude(x)))
@@ -163,7 +172,7 @@ def logaddexp2(x: Val, y: Val) -> Val:
     if x.ty.element == F32:
         return logaddexp2(x.cast("fpext", F64), y.cast("fpext", F64)).cast("fptrunc", F32)
     most, difference = _apart(x, y)
-    more, lost = product(log_one_two(exp2(difference)), LOG2_E)
+    more, lost = _log2_one_two(exp2(difference))
     total, error = two_sum(most, more)
     rest = where(magnitude(total).lt(float("inf")), error + lost, 0.0)
     return where(difference.eq(0.0), most + 1.0, total + rest)
