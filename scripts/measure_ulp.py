@@ -28,8 +28,8 @@ The native backend computes these functions by code of its own: the same bits at
 Errors are in units in the last place (ulp) of the right result: that of the nearest number is at most 0.5. The bound
 is 2. This page is written by `scripts/measure_ulp.py`; the tests hold the bound at other points.
 
-- **float32**: functions of one operand at all 4,294,967,296 numbers, against the float64 function; functions of two at
-  random pairs.
+- **float32**: functions of one operand at all 4,294,967,296 numbers, or at every 16th as the table says, against the
+  float64 function; functions of two at random pairs.
 - **float64**: against mpmath with 40 digits, at random numbers: a third uniform in an interval, a third near its ends,
   zero, whole numbers and halves, a third of any magnitude.
 - NaN, infinities, zeros and results that underflow or overflow are as C99 and NumPy have them.
