@@ -251,8 +251,8 @@ class Interpreter:
     def contraction(self, step: Contraction) -> None:
         lengths = ((*step.batch, *step.rows, *step.inner), (*step.batch, *step.inner, *step.columns))
         left, right = self.load(step.left, lengths[0]), self.load(step.right, lengths[1])
-        x = left.reshape(math.prod(step.batch), math.prod(step.rows), math.prod(step.inner))
-        y = right.reshape(math.prod(step.batch), math.prod(step.inner), math.prod(step.columns))
+        x = np.ascontiguousarray(left.reshape(math.prod(step.batch), math.prod(step.rows), math.prod(step.inner)))
+        y = np.ascontiguousarray(right.reshape(math.prod(step.batch), math.prod(step.inner), math.prod(step.columns)))
         shape = (*step.batch, *step.rows, *step.columns)
         with np.errstate(all="ignore"):
             total = np.matmul(x, y).reshape(shape).astype(step.nodes[0].types[0].dtype)

@@ -1,18 +1,19 @@
 """Elements picked by labels, one of each row: without a gather and a scatter, as scalar operations that can be fused.
 
-Of x (..., classes) and labels (...) known to be in range, the picked element of a row is the sum of the row with zeros
-in the place of all others, exact since -0 + y = y; and the derivative is zeros but at the label.
+Of x (..., classes) and labels (...) known to be in range, the picked element of a row is the largest of the row with
+-inf in the place of all others, also where it is NaN or -0; and the derivative is zeros but at the label.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from chainrule.ir.graph import Node, Value
 from chainrule.ops.arithmetic import add, equal, select
 from chainrule.ops.indexing import in_range
 from chainrule.ops.movement import full, iota, reshape
-from chainrule.ops.reduction import sum_
+from chainrule.ops.reduction import max_
 from chainrule.schedule.apply import Apply
 from chainrule.schedule.plan import COLUMN_CHUNK
 from chainrule.types import Shape
@@ -26,9 +27,9 @@ def picked(node: Node) -> Value | None:
     if not x.type.is_float or not _one_of_each_row(x.shape, places, node.attrs["axes"]):
         return None
     apply = Apply(node.where)
-    others = apply(select, _chosen(apply, x.shape, places[-1]), x, apply.number(-0.0, x))
-    total = apply(sum_, others, axes=(len(x.shape) - 1,))
-    return apply(reshape, total, shape=node.types[0].shape)
+    others = apply(select, _chosen(apply, x.shape, places[-1]), x, apply.number(-math.inf, x))
+    largest = apply(max_, others, axes=(len(x.shape) - 1,))
+    return apply(reshape, largest, shape=node.types[0].shape)
 
 
 def put(node: Node) -> Value | None:

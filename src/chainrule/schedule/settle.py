@@ -50,12 +50,13 @@ def settle(outputs: Sequence[View], targets: Sequence[Target], fuser: Fuser, ren
 
 
 def _own_buffer(view: View) -> Buffer | None:
-    """The buffer of an array that the region makes, if there is nothing else in it; None where there is more."""
-    place = view.base.place
-    if place is None or place.buffer.kind != "arena" or view.base.position == OUTSIDE or not view.whole:
+    """The buffer of an array that the region makes, if it has the view's elements in order, and nothing else."""
+    if view.base.place is None or view.base.position == OUTSIDE:
         return None
+    place = located(view, view.base.place)
     size = math.prod(view.shape) * place.dtype.itemsize
-    return place.buffer if is_dense(place, view.shape) and place.buffer.nbytes == size else None
+    same = place.offset == 0 and is_dense(place, view.shape) and place.buffer.nbytes == size
+    return place.buffer if same and place.buffer.kind == "arena" else None
 
 
 def _is_there(view: View, target: Target) -> bool:
