@@ -98,7 +98,9 @@ def test_a_staged_draw_with_the_key_as_an_argument(draw: Any) -> None:
     staged = cr.jit(lambda key: draw(key, (3, 5)))
     for key in random.split(KEY, 3):
         found, expected = staged(key), draw(key, (3, 5))
-        assert found.dtype == expected.dtype and np.array_equal(found, expected)
+        assert found.dtype == expected.dtype
+        tolerance = 8 * np.finfo(found.dtype).eps if found.dtype.kind == "f" else 0  # elementary functions of our own
+        np.testing.assert_allclose(found, expected, tolerance, tolerance)
     assert staged.stagings == 1
 
 

@@ -23,8 +23,10 @@ def assert_same(found: Any, wanted: Any) -> None:
 
 
 def everywhere(f: Any, x: np.ndarray, wanted: Any) -> None:
-    """f of a staged and of an eagerly traced x is what it is of the plain one."""
-    assert_same(cr.jit(f)(x), wanted)
+    """f of a staged and of an eagerly traced x is what it is of the plain one; native code may round in its own way."""
+    staged = cr.jit(f)(x)
+    assert staged.dtype == wanted.dtype
+    np.testing.assert_array_max_ulp(staged, wanted, 2) if wanted.dtype.kind == "f" else assert_same(staged, wanted)
     assert_same(cr.vjp(lambda t: f(x + cr.numpy.astype(0 * t, x.dtype)), 0.0)[0], wanted)
 
 

@@ -21,11 +21,14 @@ BOOL = np.array([True, True, False])
 
 
 def check(call: Call, *operands: Any) -> None:
-    """Asserts that NumPy's function given traced arrays has NumPy's values, exactly, and dtype; eager ones, too."""
+    """Asserts that NumPy's function given traced arrays has NumPy's values and dtype; eager ones, too, exactly."""
     want = call(np, *operands)
     found = cr.jit(lambda *xs: call(np, *xs))(*operands)
     assert found.dtype == want.dtype and found.shape == want.shape
-    np.testing.assert_array_equal(found, want)
+    if want.dtype.kind == "f":  # sums of native code have an order of their own
+        np.testing.assert_allclose(found, want, 50 * np.finfo(want.dtype).eps)
+    else:
+        np.testing.assert_array_equal(found, want)
     if all(x.dtype.kind == "f" for x in operands):
         np.testing.assert_array_equal(cr.vjp(lambda *xs: call(np, *xs), *operands)[0], want)
 

@@ -19,6 +19,7 @@ from chainrule.ir.kinds import Reduce
 from chainrule.schedule.group import EXPENSIVE, Group, Mark
 from chainrule.schedule.items import Copy, Items
 from chainrule.schedule.plan import Place
+from chainrule.schedule.promote import check_numbers
 from chainrule.schedule.views import Base, View, arena, located, whole
 from chainrule.types import Shape
 
@@ -83,6 +84,7 @@ class Fuser:
             base = Base((), type.dtype, type.weak, number=known)
             self.items.known.add(node)
             return View(base, type.shape, (None,) * len(type.shape), ())
+        check_numbers(node, [view.base.number for view in operands])
         operands = tuple([view if is_simple(view) else self.readable(view) for view in operands])
         base = Base(type.shape, type.dtype, type.weak)
         early = all(self._is_early(view.base) for view in operands)

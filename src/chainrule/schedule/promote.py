@@ -8,8 +8,10 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.ir.graph import Node
+from chainrule.ir.op import too_large
 from chainrule.ops.arithmetic import cast, select
 from chainrule.types import INT64, Type
+from chainrule.where import replays
 
 DType = np.dtype[Any]
 
@@ -27,6 +29,24 @@ def promoted(node: Node, types: Sequence[Type]) -> list[DType]:
         if types[i].weak:
             dtypes[i] = np.result_type(*strong, _PYTHON[dtypes[i].kind])
     return dtypes
+
+
+@replays
+def check_numbers(node: Node, numbers: Sequence[Any]) -> None:
+    """Raises a NumberError where an operation has a Python int that its partner's dtype cannot hold, as NumPy does.
+
+    `numbers` has the operands that are known, None for the others.
+    """
+    types = [value.type for value in node.inputs]
+    if not any(type.weak and isinstance(x, int) for type, x in zip(types, numbers, strict=True)):
+        return
+    operands = [
+        x if type.weak and x is not None else np.zeros(0, type.dtype) for type, x in zip(types, numbers, strict=True)
+    ]
+    try:
+        node.op.numpy(*operands, **node.attrs)
+    except OverflowError as error:
+        raise too_large(error) from None
 
 
 def as_number(value: Any, dtype: DType) -> tuple[Any, DType]:
