@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from chainrule.ir.graph import Graph, Node, Value
+from chainrule.ir.graph import CONSTANT, Graph, Node, Value, constant_value
 from chainrule.ir.op import Op
 from chainrule.ops.arithmetic import add, cast, divide, equal, isinf, select, sqrt, square, subtract
 from chainrule.ops.contraction import dot_general
-from chainrule.ops.exponential import exp, log
+from chainrule.ops.exponential import exp, log, power
 from chainrule.ops.identity import stop_gradient, tap
-from chainrule.ops.indexing import gather, scatter_add
+from chainrule.ops.indexing import gather, in_range, scatter_add
 from chainrule.ops.movement import full, reshape
 from chainrule.ops.reduction import kept, logsumexp, max_, norm, softmax, sum_
 from chainrule.schedule.apply import Apply
@@ -87,6 +87,20 @@ def _norm(apply: Apply, x: Value, axes: Axes) -> Value:
     return apply(sqrt, apply(sum_, apply(square, x), axes=axes))
 
 
+def _power(node: Node) -> Value | None:
+    """A power of integers whose exponents are looked at: NumPy has none for negative ones."""
+    x, y = node.inputs
+    if node.types[0].dtype.kind != "i" or y.dtype.kind != "i" or y.node.op is in_range:
+        return None
+    if y.node.op is CONSTANT and not y.shape and constant_value(y.node.attrs["value"]) >= 0:
+        return None
+    apply = Apply(node.where)
+    return apply(power, x, apply(in_range, y, length=ANY_EXPONENT))
+
+
+ANY_EXPONENT: Final = 2**63 - 1
+"""What exponents of integers are below; they must not be below 0."""
+
 _RULES: Final[dict[Op, Callable[[Node], Value | None]]] = {
     softmax: _along_axes(_softmax),
     logsumexp: _along_axes(_logsumexp),
@@ -94,4 +108,5 @@ _RULES: Final[dict[Op, Callable[[Node], Value | None]]] = {
     gather: picked,
     scatter_add: put,
     dot_general: row_sums,
+    power: _power,
 }
