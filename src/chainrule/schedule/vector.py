@@ -14,6 +14,7 @@ from chainrule.ops.arithmetic import cast, multiply
 from chainrule.ops.movement import reshape
 from chainrule.ops.reduction import sum_
 from chainrule.schedule.apply import Apply
+from chainrule.schedule.items import Pairs
 
 SHORTEST: Final = 128
 """Elements of a row from which on it pays."""
@@ -23,11 +24,12 @@ def row_sums(node: Node) -> Value | None:
     """What stands for a contraction of a vector with the rows of an array; None for another one."""
     type = node.types[0]
     x, y = node.inputs
-    (x_inner, y_inner), (x_batch, _) = node.attrs["contract"], node.attrs["batch"]
-    if not type.is_float or x_batch or len(x_inner) != 1 or x.shape[x_inner[0]] < SHORTEST:
+    contract: Pairs = node.attrs["contract"]
+    x_inner, y_inner = contract
+    if not type.is_float or node.attrs["batch"][0] or len(x_inner) != 1 or x.shape[x_inner[0]] < SHORTEST:
         return None
     for vector, axis, matrix, along in ((y, y_inner[0], x, x_inner[0]), (x, x_inner[0], y, y_inner[0])):
-        length: int = vector.shape[axis]
+        length = vector.shape[axis]
         if math.prod(vector.shape) == length and along == len(matrix.shape) - 1:
             apply = Apply(node.where)
             row = apply(reshape, vector, shape=(length,))
