@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -101,7 +102,10 @@ class Region:
             contract, batch = (contract[1], contract[0]), (batch[1], batch[0])
             order = tuple([exchanged.index(axis) for axis in axes])
             shape = tuple([shape[axis] for axis in exchanged])
-        group = Group(shape, self.items.position(), contraction=node, closed=dtype.kind != "f")
+        sides = [math.prod(x.shape) for x in (left, right)]
+        inner = math.prod(left.shape[axis] for axis in contract[0]) * math.prod(left.shape[axis] for axis in batch[0])
+        closed = dtype.kind != "f" or inner in sides  # of vectors there are too few elements in a tile to go on with
+        group = Group(shape, self.items.position(), contraction=node, closed=closed)
         base = Base(shape, dtype, position=self.items.position())
         self.items.add(Product(node, left, right, contract, batch, group))
         base.member = Member(None, base, group, "column", (), tuple(range(len(shape))))
