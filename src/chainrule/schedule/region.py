@@ -16,7 +16,7 @@ from chainrule.schedule.expand import expand
 from chainrule.schedule.fuse import Fuser, is_simple
 from chainrule.schedule.group import FOLDS, Group, Member
 from chainrule.schedule.items import Call, Copy, Items, Pairs, Product, Repeat, Target
-from chainrule.schedule.plan import Buffer, Place, Slot
+from chainrule.schedule.plan import LANES, Buffer, Place, Slot
 from chainrule.schedule.settle import settle
 from chainrule.schedule.views import Base, View, arena, is_move, moved, reshaped, whole
 from chainrule.types import Shape
@@ -103,8 +103,9 @@ class Region:
             order = tuple([exchanged.index(axis) for axis in axes])
             shape = tuple([shape[axis] for axis in exchanged])
         sides = [math.prod(x.shape) for x in (left, right)]
-        inner = math.prod(left.shape[axis] for axis in contract[0]) * math.prod(left.shape[axis] for axis in batch[0])
-        closed = dtype.kind != "f" or inner in sides  # of vectors there are too few elements in a tile to go on with
+        inner = math.prod(left.shape[axis] for axis in (*contract[0], *batch[0]))
+        # of vectors, and of few columns, there are too few elements in a tile to go on with
+        closed = dtype.kind != "f" or inner in sides or not shape or shape[-1] < LANES[dtype.itemsize]
         group = Group(shape, self.items.position(), contraction=node, closed=closed)
         base = Base(shape, dtype, position=self.items.position())
         self.items.add(Product(node, left, right, contract, batch, group))
