@@ -226,6 +226,42 @@ def test_calls_are_counted_where_native_code_is_entered() -> None:
     assert call.report().native_calls == 5
 
 
+def epoch(batches: int) -> tuple[Graph, tuple[Any, ...]]:
+    """A loop over so many batches."""
+
+    def run(w: Any, xs: Any, ys: Any) -> Any:
+        def body(w: Any, batch: Any) -> Any:
+            x, y = batch
+            loss, grad = cr.value_and_grad(lambda w: nn.cross_entropy(np.tanh(x @ w), y))(w)
+            return w - 0.1 * grad, loss
+
+        return cr.scan(body, w, (xs, ys))
+
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(5, 3)), rng.normal(size=(batches, 20, 5)), rng.integers(0, 3, (batches, 20))
+    return cr.graph(run)(*inputs), inputs
+
+
+def test_an_epoch_enters_native_code_once_for_each_slice() -> None:
+    graph, inputs = epoch(7)
+    call = native(graph)
+    call(inputs)
+    assert call.native_calls == 1
+    course = call.begin(inputs)
+    for done in range(1, 8):
+        course.proceed(0.0)
+        assert call.native_calls == 1 + done
+
+
+def test_another_number_of_batches_compiles_nothing() -> None:
+    for batches in (7, 5, 300):
+        graph, inputs = epoch(batches)
+        call = native(graph)
+        assert batches == 7 or call.compiled == 0
+        losses, expected = (backend(inputs)[1] for backend in (call, ReferenceBackend().compile(graph)))
+        np.testing.assert_allclose(losses, expected, rtol=1e-9)
+
+
 def test_memory_is_exact_before_the_first_call() -> None:
     graph = cr.graph(lambda x: np.sort(x @ x).sum(axis=0))(np.zeros((40, 40)))
     call = native(graph)

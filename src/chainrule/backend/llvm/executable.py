@@ -29,6 +29,20 @@ _SPEED: Final = 5e10  # operations a second, and bytes: guesses that decide abou
 _BANDWIDTH: Final = 1e10
 
 
+class Repeated:
+    """A call with fixed buffers, which it keeps alive."""
+
+    __slots__ = ("_again", "_built", "_held", "_state")
+
+    def __init__(self, built: Built, state: State, held: object) -> None:
+        self._built, self._state, self._held, self._again = built, state, held, state.again
+
+    def __call__(self) -> None:
+        outcome = self._again()
+        if outcome.status:
+            raise failure(self._built, self._state, outcome)
+
+
 class NativeExecutable:
     """A graph as a native program. Concurrent calls each have memory of their own."""
 
@@ -93,15 +107,7 @@ class NativeExecutable:
         results = [outputs[i] for i in built.outputs]
         held = [*inputs, *results, *self._signature.constants]
         state.start([state.slot(ARENA), *[x.ctypes.data for x in held]])
-        again = state.again
-
-        def call() -> None:
-            outcome = again()
-            if outcome.status:
-                raise failure(built, state, outcome)
-
-        vars(call)["held"] = (held, outputs)
-        return call
+        return Repeated(built, state, (held, outputs))
 
     def report(self) -> Report:
         """The kernels, as measured in a run on zeros."""
