@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 from chainrule.ir.graph import Node
 from chainrule.ir.kinds import Reduce
-from chainrule.schedule.plan import COLUMN_CHUNK, ROW_CHUNK, Place
+from chainrule.schedule.plan import COLUMN_CHUNK, LANES, ROW_CHUNK, Place
 from chainrule.schedule.views import OUTSIDE, Base, View
 from chainrule.types import Shape
 
@@ -184,12 +184,17 @@ class Group:
             return False
         if not (self._outside(operand) or self._aligned(operand, range(len(self.domain)))):
             return False
-        if self.owns(operand.base) and operand.base.member.level == "row":
+        if self.owns(operand.base) and (operand.base.member.level == "row" or self._is_narrow(axes)):
             return False
         cut = is_long(self.domain, axes)
         self.cut = self.cut or cut
         self.reduced = axes
         return self._add(node, base, "row", (operand,), self.kept)
+
+    def _is_narrow(self, axes: Sequence[int]) -> bool:
+        """Whether a walk down the columns would leave most of a vector empty, which elements alone would not."""
+        last = len(self.domain) - 1
+        return last >= 0 and last not in axes and self.domain[last] < LANES[4] < math.prod(self.domain)
 
 
 def is_long(domain: Shape, axes: Sequence[int]) -> bool:
