@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from plan_meaning import run
 
 from chainrule.ir.evaluate import evaluate
-from chainrule.ir.graph import CONSTANT, Graph, Node, Value, input_value
+from chainrule.ir.graph import CONSTANT, Graph, Node, Value, constant_value, input_value
 from chainrule.ir.op import OPS
 from chainrule.schedule.plan import Buffer, Contraction, Loop, Nest, Plan, Special, Step
 from chainrule.schedule.schedule import schedule
 from chainrule.types import Type, type_of
-from plan_meaning import run
 
 Array = np.ndarray[Any, Any]
 Donations = Sequence[tuple[int, int]]
@@ -25,7 +25,7 @@ def new(*shape: int, dtype: str = "float32", weak: bool = False) -> Value:
 
 
 def number(value: Any) -> Value:
-    return Node(CONSTANT, (), {"value": value}, (type_of(value),)).results[0]
+    return Node(CONSTANT, (), {"value": value}, (type_of(constant_value(value)),)).results[0]
 
 
 def apply(op: str, /, *values: Value, **attrs: Any) -> Any:

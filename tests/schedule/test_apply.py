@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import numpy as np
+from planned import new
 
 from chainrule.ops.arithmetic import add
 from chainrule.schedule.apply import Apply
 from chainrule.types import Type
 from chainrule.where import Where
-from planned import new
 
 
 def test_nodes_are_at_the_line_of_the_one_that_they_stand_for() -> None:

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from planned import apply, new, numbers_for
 
 from chainrule.ir.evaluate import evaluate
 from chainrule.ir.graph import Graph, Value
 from chainrule.schedule.expand import expand
-from planned import apply, new, numbers_for
 
 
 def expanded(graph: Graph) -> list[str]:

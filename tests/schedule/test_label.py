@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from planned import apply, new, planned, words
 
 from chainrule.ir.evaluate import evaluate
 from chainrule.ir.graph import Graph, Value
 from chainrule.schedule.label import MOST_CLASSES, picked, put
-from planned import apply, new, planned, words
 
 
 def rows(count: int) -> Value:

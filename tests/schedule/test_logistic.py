@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import numpy as np
+from planned import apply, new
 
 from chainrule.ir.evaluate import evaluate
 from chainrule.ir.graph import Graph, Value
 from chainrule.schedule.expand import expand
 from chainrule.schedule.logistic import shared_arguments
-from planned import apply, new
 
 
 def names(graph: Graph) -> list[str]:

@@ -180,7 +180,7 @@ class Writer:
         node = member.node
         assert node is not None
         types = [Type(view.shape, view.base.dtype, view.base.weak) for view in member.operands]
-        wanted = promoted(node, types)
+        wanted = promoted(node, types, [view.base.number is not None for view in member.operands])
         operands = tuple([self.operand(member, i, number, dtype) for i, dtype in enumerate(wanted)])
         return self._append(Compute(node.op, operands, node.attrs, member.base.dtype))
 
