@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import Any, Final
+from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -12,6 +13,10 @@ from chainrule.backend.base import Array
 from chainrule.errors import TooLargeError, message
 
 ALIGN: Final = 64
+
+_GROUPS: Final = Path("/sys/fs/cgroup")
+_LIMITS: Final = (_GROUPS / "memory.max", _GROUPS / "memory" / "memory.limit_in_bytes")
+"""What control groups allow, by version 2 and 1."""
 
 
 def block(nbytes: int) -> Array:
@@ -35,8 +40,11 @@ def too_large(plan: object, got: str = "less") -> TooLargeError:
 
 
 def machine_memory() -> int | None:
-    """The bytes of this machine's memory; None where that is not known."""
+    """The bytes of memory that this machine has, or its container may use; None where that is not known."""
+    found: list[int] = []
     with contextlib.suppress(ValueError, OSError, AttributeError):
-        found: Any = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        return found if found > 0 else None
-    return None
+        found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    for path in _LIMITS:
+        with contextlib.suppress(ValueError, OSError):  # "max" is no number
+            found.append(int(path.read_text()))
+    return min((nbytes for nbytes in found if nbytes > 0), default=None)
