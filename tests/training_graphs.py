@@ -104,7 +104,7 @@ def attention(rows: int, width: int = 8) -> Step:
 
     def loss(p: Any, x: Any, past: Any) -> Any:
         q, k, v = x @ p["q"], x @ p["k"], x @ p["v"]
-        scores = q @ cnp.swapaxes(k, -1, -2) / np.sqrt(width)
+        scores = q @ cnp.swapaxes(k, -1, -2) / np.float32(np.sqrt(width))
         out = nn.softmax(cnp.where(past, scores, -np.inf)) @ v
         return ((out - x) ** 2).mean()
 

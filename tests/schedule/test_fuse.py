@@ -14,13 +14,19 @@ def test_a_chain_is_one_nest() -> None:
 
 
 def test_bias_and_activation_are_made_of_the_products_sums() -> None:
-    x, w, b = new(3, 5), new(5, 4), new(4)
+    x, w, b = new(3, 5), new(5, 16), new(16)
     assert words(planned([x, w, b], [apply("tanh", apply("add", matmul(x, w), b))])) == ["product dot_general add tanh"]
 
 
 def test_a_sum_of_whole_numbers_products_is_stored_as_it_is() -> None:
-    x, w, b = (new(*shape, dtype="int64") for shape in ((3, 5), (5, 4), (4,)))
+    x, w, b = (new(*shape, dtype="int64") for shape in ((3, 5), (5, 16), (16,)))
     assert words(planned([x, w, b], [apply("add", matmul(x, w), b)])) == ["product dot_general", "nest add"]
+
+
+def test_what_follows_a_product_of_few_columns_has_a_nest_of_its_own() -> None:
+    x, w, v = new(3, 5), new(5, 15), new(5)
+    assert words(planned([x, w], [apply("tanh", matmul(x, w))])) == ["product dot_general", "nest tanh"]
+    assert words(planned([x, v], [apply("tanh", matmul(x, v))])) == ["product dot_general", "nest tanh"]
 
 
 def test_softmax_is_one_nest() -> None:
@@ -31,7 +37,7 @@ def test_softmax_is_one_nest() -> None:
 
 def test_cheap_operations_wait_for_the_group_that_needs_them() -> None:
     """The difference is made where it is used, not in the product's group, which came first."""
-    x, w, y = new(3, 5), new(5, 4), new(3, 4)
+    x, w, y = new(3, 5), new(5, 16), new(3, 16)
     z = matmul(x, w)
     error = apply("subtract", z, y)
     total = apply("sum", apply("square", error), axes=(0, 1))
@@ -39,7 +45,7 @@ def test_cheap_operations_wait_for_the_group_that_needs_them() -> None:
 
 
 def test_what_depends_on_inputs_alone_is_done_first() -> None:
-    x, w, t = new(3, 5), new(5, 4), new()
+    x, w, t = new(3, 5), new(5, 16), new()
     rate = apply("power", number(0.9), t)
     out = apply("multiply", matmul(x, w), rate)
     assert words(planned([x, w, t], [out])) == ["nest power", "product dot_general multiply"]
@@ -79,7 +85,7 @@ def test_a_value_that_is_used_at_each_step_is_looked_at_once() -> None:
 
 def test_a_moment_and_its_parameter_are_updated_together() -> None:
     """Though the product's group is tried first, in vain: the scale is known only later."""
-    x, y, w, v = new(30, 5), new(30, 4), new(5, 4), new(5, 4)
+    x, y, w, v = new(30, 5), new(30, 16), new(5, 16), new(5, 16)
     gradient = apply("dot_general", x, y, contract=((0,), (0,)), batch=((), ()))
     scale = apply("sqrt", apply("sum", apply("square", gradient), axes=(0, 1)))
     moment = apply("add", apply("multiply", v, number(0.9)), apply("multiply", gradient, scale))

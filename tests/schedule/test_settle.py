@@ -17,8 +17,24 @@ def test_an_update_is_written_over_its_parameter() -> None:
     assert words(plan) == ["nest multiply subtract"]
 
 
+def test_a_parameter_with_an_axis_of_length_1() -> None:
+    for shape in ((4, 1), (1, 4), (1, 1)):
+        w, g = new(*shape), new(*shape)
+        assert words(planned([w, g], [apply("subtract", w, g)], [(0, 0)])) == ["nest subtract"]
+
+
+def test_rows_are_written_over_though_there_is_a_later_pass() -> None:
+    """A running mean, beside what is centred by the mean of this batch."""
+    x, running = new(40, 16), new(16)
+    mean = apply("sum", x, axes=(0,))
+    out = apply("add", apply("multiply", running, number(0.9)), mean)
+    assert words(planned([x, running], [out, apply("subtract", x, mean)], [(1, 0)])) == [
+        "nest sum multiply add subtract"
+    ]
+
+
 def test_a_parameter_is_kept_as_long_as_it_is_read() -> None:
-    w, x = new(5, 5), new(3, 5)
+    w, x = new(16, 16), new(3, 16)
     gradient = apply("dot_general", x, matmul(x, w), contract=((0,), (0,)), batch=((), ()))
     new_w = apply("subtract", w, gradient)
     plan = planned([w, x], [new_w], [(0, 0)])
@@ -44,6 +60,20 @@ def test_what_is_computed_again_in_a_later_pass_is_not_written_over_before() -> 
     y = apply("square", w)
     total = apply("reshape", apply("sum", y, axes=(1,)), shape=(4, 1))
     assert "copy" in words(planned([w], [apply("negative", w), apply("multiply", y, total)], [(0, 0)]))
+
+
+def test_what_all_columns_of_a_row_read_is_written_over_behind_them() -> None:
+    """A bias, and its update."""
+    x, b = new(5, 40), new(5)
+    y = apply("sigmoid", apply("add", x, apply("reshape", b, shape=(5, 1))))
+    out = apply("subtract", b, apply("sum", y, axes=(1,)))
+    assert words(planned([x, b], [out], [(1, 0)])) == ["nest add sigmoid sum subtract"]
+    later = apply("multiply", y, apply("reshape", apply("max", y, axes=(1,)), shape=(5, 1)))
+    assert "copy" not in words(planned([x, b], [out, later]))
+    planned([x, b], [out, later], [(1, 0)])
+    long = new(9, 9000)
+    y = apply("add", long, apply("reshape", c := new(9), shape=(9, 1)))
+    assert len(words(planned([long, c], [apply("subtract", c, apply("sum", y, axes=(1,)))], [(1, 0)]))) == 2
 
 
 def test_rows_are_written_over_by_sums() -> None:

@@ -152,7 +152,7 @@ class Writer:
                 self.rows[member] = self._computed(member, number)
             if member in self.stored:
                 place = self.stored[member]
-                strides = _spread_result(place, member.axes, len(self.group.domain))
+                strides = result_strides(place, member.axes, len(self.group.domain))
                 stores.append(Store(self.rows[member], self._row_placed(place, strides)))
         return Stage(False, tuple(self._values), (), tuple(stores))
 
@@ -247,7 +247,8 @@ class Writer:
         return self.numbers - 1
 
 
-def _spread_result(place: Place, axes: Sequence[int | None], count: int) -> tuple[int, ...]:
+def result_strides(place: Place, axes: Sequence[int | None], count: int) -> tuple[int, ...]:
+    """Strides over the domain's axes of a result whose axes go along `axes`."""
     strides = [0] * count
     for stride, axis in zip(place.strides, axes, strict=True):
         if axis is not None:

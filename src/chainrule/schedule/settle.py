@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from chainrule.schedule.emit import passes
+from chainrule.schedule.emit import column_strides, passes, result_strides
 from chainrule.schedule.fuse import Fuser, is_simple
 from chainrule.schedule.group import Group, Member
 from chainrule.schedule.items import Call, Copy, Item, Items, Product, Repeat, Target
@@ -90,19 +90,22 @@ class _Reading:
     def is_of(self, place: Place, writer: Member, number: Mapping[Member, int]) -> bool:
         """Whether a member of the writer's group reads the element that is written, no later than in the same pass."""
         reader, view = self.member, self.view
-        if reader is None or view is None or view.base.place is None:
+        if reader is None or view is None or view.base.place is None or number[reader] > number[writer]:
             return False
         found = located(view, view.base.place)
-        if reader.folds:
-            same = writer.level == "column"
-        else:
-            same = reader.level == writer.level and reader.axes == writer.axes and reader.base.shape == view.shape
-        return (
-            same
-            and view.shape == writer.base.shape
-            and number[reader] <= number[writer]
-            and (found.strides, found.offset) == (place.strides, place.offset)
-        )
+        if reader.level == "column" or reader.folds:  # what is made of it may be computed again, in a later pass
+            return number[writer] == max(number.values()) and _is_same(view, found, place, writer)
+        same = writer.level == "row" and view.shape == writer.base.shape == reader.base.shape
+        return same and reader.axes == writer.axes and (found.strides, found.offset) == (place.strides, place.offset)
+
+
+def _is_same(view: View, found: Place, place: Place, writer: Member) -> bool:
+    """Whether what a walk over the columns reads is the element that is written at that column, or for that row."""
+    domain = writer.group.domain
+    pairs = zip(
+        column_strides(writer.group, view), result_strides(place, writer.axes, len(domain)), domain, strict=True
+    )
+    return found.offset == place.offset and all(x == y or n == 1 for x, y, n in pairs)
 
 
 def _readings(items: Items) -> dict[Buffer, list[_Reading]]:
@@ -128,8 +131,6 @@ def _is_free(view: View, target: Target, readings: Sequence[_Reading], kept: set
         return False
     group = member.group
     number = passes(group)
-    if member.level == "column" and number[member] < max(number.values()):
-        return False  # what is computed from the input may be computed again, in a later pass
     for reading in readings:
         if reading.position == group.position and reading.is_of(target.place, member, number):
             continue
