@@ -35,7 +35,7 @@ IN_PLACE: Final = 8
 class Layout:
     """What code is written for (the first group), and the extents that it reads as words."""
 
-    lowest: int  # rows of sums in registers of the lowest tile,
+    lowest: int  # rows of sums in registers of the lowest tile, for any number of rows from there on,
     tile: int  # and of the highest one
     width: int  # columns of sums in registers, of a panel
     stream: bool  # one row, for which the right operand is read line by line
@@ -154,7 +154,7 @@ def layout_of(product: Product, machine: Machine) -> Layout:
     blocks = _column_blocks(others, workers, least, panels)
     total = others * blocks
     return Layout(
-        lowest=lowest(min(row_block, product.rows - (row_blocks - 1) * row_block), tile),
+        lowest=1 + (tile - 1) // 2,
         tile=tile,
         width=width,
         stream=stream,
@@ -175,11 +175,6 @@ def layout_of(product: Product, machine: Machine) -> Layout:
         strips=strips,
         group=-(-total // min(total, shares)),
     )
-
-
-def lowest(rows: int, tile: int) -> int:
-    """The height of the lowest tile where that many rows, or more of them, become tiles of nearly equal heights."""
-    return min(n // -(-n // tile) for n in range(rows, rows + tile))
 
 
 def _column_blocks(others: int, workers: int, least: int, panels: int) -> int:
