@@ -23,6 +23,13 @@ def test_a_parameter_with_an_axis_of_length_1() -> None:
         assert words(planned([w, g], [apply("subtract", w, g)], [(0, 0)])) == ["nest subtract"]
 
 
+def test_rows_whose_axis_is_put_back_are_written_over() -> None:
+    b, x = new(40, 1), new(40, 16)
+    kept = apply("reshape", apply("max", apply("add", x, b), axes=(1,)), shape=(40, 1))
+    planned([b, x], [kept], [(0, 0)])
+    planned([b], [apply("reshape", apply("max", b, axes=(1,)), shape=(40, 1))], [(0, 0)])
+
+
 def test_rows_are_written_over_though_there_is_a_later_pass() -> None:
     """A running mean, beside what is centred by the mean of this batch."""
     x, running = new(40, 16), new(16)

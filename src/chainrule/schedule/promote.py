@@ -9,16 +9,7 @@ import numpy as np
 
 from chainrule.ir.graph import Node
 from chainrule.ir.op import too_large
-from chainrule.ops.arithmetic import (
-    cast,
-    equal,
-    greater,
-    greater_equal,
-    less,
-    less_equal,
-    not_equal,
-    select,
-)
+from chainrule.ops.arithmetic import cast, select
 from chainrule.types import INT64, Type
 from chainrule.where import replays
 
@@ -27,22 +18,20 @@ DType = np.dtype[Any]
 _PYTHON: Final[dict[str, Any]] = {"f": 0.0, "i": 0}
 
 
-_COMPARISONS: Final = frozenset((equal, not_equal, less, less_equal, greater, greater_equal))
-
-
 def promoted(node: Node, types: Sequence[Type], known: Sequence[bool]) -> list[DType]:
     """For each operand the dtype it is computed with: a weak one takes what NumPy gives it beside the strong ones.
 
-    `known` are numbers. A whole number that is not known is compared as it is, which its partner's dtype may not hold.
+    `known` are numbers. A whole number that is not known is compared, and divided, as it is: its partner's dtype may
+    not hold it.
     """
     dtypes = [type.dtype for type in types]
     places = [i for i in range(len(types)) if not (node.op is select and i == 0)]
     strong = [dtypes[i] for i in places if not types[i].weak]
     if node.op is cast or not strong or len(strong) == len(places):
         return dtypes
+    stays = node.types[0].dtype.kind not in "iu" and all(dtype.kind in "iu" for dtype in strong)
     for i in places:
-        whole = node.op in _COMPARISONS and dtypes[i].kind == "i" and all(dtype.kind in "iu" for dtype in strong)
-        if types[i].weak and not (whole and not known[i]):
+        if types[i].weak and not (stays and dtypes[i].kind == "i" and not known[i]):
             dtypes[i] = np.result_type(*strong, _PYTHON[dtypes[i].kind])
     return dtypes
 

@@ -127,12 +127,13 @@ def _is_free(view: View, target: Target, readings: Sequence[_Reading], kept: set
     if target.replaces is None:
         return True
     member: Member | None = view.base.member
-    if member is None or target.place.buffer in kept:
+    place = view.base.place
+    if member is None or place is None or target.place.buffer in kept:
         return False
     group = member.group
     number = passes(group)
     for reading in readings:
-        if reading.position == group.position and reading.is_of(target.place, member, number):
+        if reading.position == group.position and reading.is_of(place, member, number):
             continue
         if reading.position >= group.position:
             return False
