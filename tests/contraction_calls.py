@@ -85,6 +85,16 @@ def run(
     return result
 
 
+def structures(problem: Problem, epilogue: Stage | None = None, layout: Any = None) -> tuple[str, ...]:
+    """What tells the code of the kernels apart."""
+    memory = Guarded(0xA5)
+    batch, rows, columns, inner = problem.lengths
+    place, _ = place_in(memory, (*batch, *rows, *columns), problem.dtype, layout)
+    left, right = memory.place(problem.left), memory.place(problem.right)
+    step = Contraction(batch, rows, columns, inner, left, right, place, epilogue)
+    return tuple([kernel.structure for kernel in kernels(step, MACHINES[0], memory.allocate)])
+
+
 def _check_gaps(inside: Any, place: Place, out: Any) -> None:
     """Raises where bytes between the elements of a result were written."""
     written = np.zeros(inside.shape, np.bool_)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from contraction_calls import MACHINES, Problem, check, matrices, place_in, run
+from contraction_calls import MACHINES, Problem, check, matrices, place_in, run, structures
 from special_kernels import Guarded, drawn, one_by_one
 
 from chainrule.ops.arithmetic import add, multiply
@@ -180,3 +180,27 @@ def test_epilogues(shape: tuple[int, int, int], turned: bool) -> None:
     run(problem, MACHINES[1], drawn(rng), epilogue=stage, memory=memory)
     plain = run(problem)
     np.testing.assert_array_equal(out, plain * scale + bias + old * np.float32(2))
+
+
+@pytest.mark.parametrize("k", [20, 9000])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_another_number_in_an_epilogue_is_the_same_code(k: int, dtype: Any) -> None:
+    rng = np.random.default_rng(k)
+    problem = matrices(values(rng, (5, k), dtype), values(rng, (k, 40), dtype))
+    texts: set[tuple[str, ...]] = set()
+    for x, y in ((0.001, -7.5), (0.003, 9.25), (3e-8, 1e6)) if np.dtype(dtype).kind == "f" else ((3, 9), (-4, 1 << 40)):
+        memory = Guarded(0xA5)
+        target, out = place_in(memory, (5, 40), dtype)
+        steps = (
+            (1, Number(x, np.dtype(dtype))),
+            (2, Number(2, np.dtype(dtype))),
+            (3, Number(y, np.dtype(dtype))),
+            (4, Compute(multiply, (0, 1), {}, np.dtype(dtype))),
+            (5, Compute(add, (4, 2), {}, np.dtype(dtype))),
+            (6, Compute(multiply, (5, 3), {}, np.dtype(dtype))),
+        )
+        stage = Stage(True, steps, (), (Store(6, target),))
+        run(problem, MACHINES[1], drawn(rng), epilogue=stage, memory=memory)
+        np.testing.assert_array_equal(out, (run(problem) * dtype(x) + dtype(2)) * dtype(y))
+        texts.add(structures(problem, stage))
+    assert len(texts) == 1

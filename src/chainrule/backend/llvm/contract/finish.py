@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,9 @@ import numpy as np
 from chainrule.backend.llvm.builder import Function
 from chainrule.backend.llvm.contract.element import element, lanes
 from chainrule.backend.llvm.contract.product import Product
+from chainrule.backend.llvm.numbers import number_word
 from chainrule.backend.llvm.scalar import from_memory, register_type, scalar, to_memory
-from chainrule.backend.llvm.values import Ty, Val
+from chainrule.backend.llvm.values import I64, Ty, Val
 from chainrule.errors import BackendError, message
 from chainrule.schedule.plan import Compute, Number, Read, Stage
 
@@ -37,12 +38,20 @@ class Ending:
             if isinstance(expression, Read):
                 parts.append("{}=read {} {:d}".format(number, *next(reads)))
             elif isinstance(expression, Number):
-                parts.append(f"{number}={expression.value!r} {expression.dtype}")
+                literal = expression.value if number_word(expression.value, expression.dtype) is None else "word"
+                parts.append(f"{number}={literal!r} {expression.dtype}")
             elif isinstance(expression, Compute):
                 attrs = sorted(expression.attrs.items())
                 parts.append(f"{number}={expression.op}{expression.operands} {attrs} {expression.dtype}")
         parts.extend(f"{store.value}>{dtype}" for store, (dtype, _) in zip(self.stage.stores, reads, strict=True))
         return "; ".join(parts)
+
+    @property
+    def words(self) -> list[int]:
+        """The numbers of the stage that are words of a call, in its order."""
+        numbers = [expression for _, expression in self.stage.values if isinstance(expression, Number)]
+        words = [number_word(number.value, number.dtype) for number in numbers]
+        return [word for word in words if word is not None]
 
 
 def ending_of(product: Product, across: bool) -> Ending:
@@ -64,12 +73,21 @@ class Spot:
 
 
 def write_ending(
-    f: Function, ending: Ending, targets: Sequence[Spot], sums: Callable[[Val, Val], Val], size: tuple[Val, Val]
+    f: Function,
+    ending: Ending,
+    targets: Sequence[Spot],
+    sums: Callable[[Val, Val], Val],
+    size: tuple[Val, Val],
+    first: int,
 ) -> None:
-    """Writes loops over `size` = (lines, length) that finish each vector of sums(line, position)."""
+    """Writes loops over `size` = (lines, length) that finish each vector of sums(line, position).
+
+    The stage's numbers are the words from `first` on.
+    """
     n = lanes(ending.dtype)
     lines, length = size
     slots = [f.alloca(element(dtype).of(n)) for dtype in ending.dtypes]
+    numbers = _numbers(f, ending, first)
     with f.loop(0, lines) as line, f.loop(0, length, n) as at:
         rest = length - at.index
         count = f.select(rest.lt(n), rest, n)
@@ -78,12 +96,27 @@ def write_ending(
             f.element(t.pointer, line.index * t.line + at.index * t.along, element(dtype))
             for t, dtype in zip(targets, ending.dtypes, strict=True)
         ]
-        _finish(f, ending, total, origins, [t.along for t in targets], slots, count)
+        _finish(f, ending, numbers, total, origins, [t.along for t in targets], slots, count)
+
+
+def _numbers(f: Function, ending: Ending, first: int) -> dict[int, Val]:
+    """The stage's numbers as vectors, by the values that they are."""
+    numbers: dict[int, Val] = {}
+    for number, expression in ending.stage.values:
+        if isinstance(expression, Number):
+            ty = register_type(expression.dtype)
+            if number_word(expression.value, expression.dtype) is None:
+                numbers[number] = f.constant(expression.value, ty.of(lanes(ending.dtype)))
+            else:
+                numbers[number] = f.splat(f.load(ty, f.element(f.arguments[1], first, I64)), lanes(ending.dtype))
+                first += 1
+    return numbers
 
 
 def _finish(
     f: Function,
     ending: Ending,
+    numbers: Mapping[int, Val],
     total: Val,
     origins: Sequence[Val],
     steps: Sequence[Val],
@@ -104,8 +137,8 @@ def _finish(
                     x = _vector(f, ty.of(n), origins[reads], steps[reads], slots[reads], count)
                 values[number], dtypes[number] = from_memory(f, x, ending.dtypes[reads]), ending.dtypes[reads]
                 reads += 1
-            case Number(value, dtype):
-                values[number], dtypes[number] = f.constant(value, register_type(dtype).of(n)), dtype
+            case Number(_, dtype):
+                values[number], dtypes[number] = numbers[number], dtype
             case Compute(op, operands, attrs, dtype):
                 given, kinds = [values[i] for i in operands], [dtypes[i] for i in operands]
                 values[number], dtypes[number] = scalar(f, op.name, attrs, given, kinds, dtype), dtype

@@ -57,12 +57,12 @@ class Frame:
 
     def __init__(self, f: Function) -> None:
         self.f = f
-        self._read = 0
+        self.read = 0  # words so far
 
     def words(self, count: int) -> list[Val]:
         """The next words."""
         words = self.f.arguments[1]
-        first, self._read = self._read, self._read + count
+        first, self.read = self.read, self.read + count
         return [self.f.load(I64, self.f.element(words, first + i, I64)) for i in range(count)]
 
     def pointer(self, number: int) -> Val:

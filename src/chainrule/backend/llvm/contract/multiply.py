@@ -40,6 +40,7 @@ def multiply(product: Product, layout: Layout, strip_stride: int) -> Kernel:
     words += starts
     for matrix, strip in zip(matrices, strips, strict=True):
         words += strides(matrix, strip)
+    words += ending.words
     return Kernel(
         structure=writer.structure,
         write=writer.write,
@@ -309,4 +310,4 @@ class _Body(Frame):
         def sums(line: Val, at: Val) -> Val:
             return f.load(self.ty.of(self.n), f.element(source, line * below + at, self.ty))
 
-        write_ending(f, writer.ending, spots, sums, size)
+        write_ending(f, writer.ending, spots, sums, size, self.read)

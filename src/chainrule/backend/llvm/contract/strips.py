@@ -30,6 +30,7 @@ def add_strips(product: Product, partial: Matrix, strips: int, apart: int) -> Ke
     words = [lines, group, strips, apart, product.columns, *product.batch, product.rows]
     for matrix in (partial, *product.others):
         words += strides(matrix)
+    words += ending.words
 
     def write(module: Module, name: str) -> None:
         with kernel_function(module, name) as f:
@@ -54,6 +55,7 @@ def _write(f: Function, ending: Ending, batch: int) -> None:
     count, group, strips, apart, columns, *lengths = frame.words(6 + batch)
     partial = frame.matrix(0, dtype, batch)
     others = [frame.matrix(i, kind, batch) for i, kind in enumerate(ending.dtypes, 1)]
+    numbers = frame.read
     with frame.share(group, count) as loop:
         *places, row = frame.place(loop.index, lengths)
         source = f.element(partial.at(places), row * partial.row, partial.ty)
@@ -66,4 +68,4 @@ def _write(f: Function, ending: Ending, batch: int) -> None:
                 strip.next = [add(dtype, strip.carried[0], further)]
             return strip.results[0]
 
-        write_ending(f, ending, spots, sums, (f.constant(1, I64), columns))
+        write_ending(f, ending, spots, sums, (f.constant(1, I64), columns), numbers)

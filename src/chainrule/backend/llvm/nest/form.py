@@ -6,8 +6,6 @@ and 0, 1, -1 or anything else along the vector.
 
 from __future__ import annotations
 
-import math
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
@@ -16,6 +14,7 @@ import numpy as np
 
 from chainrule.backend.llvm.nest.collapse import is_free
 from chainrule.backend.llvm.nest.tile import is_tiled
+from chainrule.backend.llvm.numbers import number_word
 from chainrule.schedule.plan import (
     LANES,
     Buffer,
@@ -327,16 +326,7 @@ class _Maker:
         return self._accesses[key]
 
     def _number(self, value: float | int | bool, dtype: DType) -> Fixed | Word:
-        if dtype.kind == "b":
-            return Fixed(bool(value))
-        if dtype.kind == "f":
-            x = float(value)
-            if not math.isfinite(x) or abs(x) == 0.5 or (x == int(x) and abs(x) <= 2):
-                return Fixed(x)
-            bits: tuple[int] = struct.unpack("<q", struct.pack("<d", x) if dtype.itemsize == 8 else _single(x))
-            return Word(self.arguments.word(bits[0]))
-        return Fixed(int(value)) if abs(int(value)) <= 2 else Word(self.arguments.word(int(value)))
-
-
-def _single(x: float) -> bytes:
-    return np.float32(x).tobytes() + bytes(4)
+        word = number_word(value, dtype)
+        if word is not None:
+            return Word(self.arguments.word(word))
+        return Fixed(bool(value) if dtype.kind == "b" else float(value) if dtype.kind == "f" else int(value))
