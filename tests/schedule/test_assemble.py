@@ -45,6 +45,32 @@ def test_padding_and_overwriting() -> None:
     planned([x], [apply("slice_set", x, part(x, (1, 3), (0, 2)), **attrs)])
 
 
+def test_an_array_that_is_not_used_again_is_overwritten_where_it_is() -> None:
+    x = y = new(6, 4)
+    y = apply("tanh", x)
+    for i in range(5):
+        at = {"starts": (i, 0), "stops": (i + 1, 4), "steps": (1, 1)}
+        y = apply("slice_set", y, part(x, (i, i + 1), (0, 4)), **at)
+    assert words(planned([x], [y])) == ["nest tanh", *["nest slice_set"] * 5]
+
+
+def test_an_array_that_is_used_again_is_copied_before_it_is_overwritten() -> None:
+    x = new(6, 4)
+    at = {"starts": (1, 0), "stops": (2, 4), "steps": (1, 1)}
+    y, row = apply("tanh", x), part(x, (0, 1), (0, 4))
+    late = apply("sum", apply("slice_set", y, row, **at), axes=(0,))
+    planned([x], [apply("add", y, late)])
+    planned([x], [apply("slice_set", y, row, **at), y])
+    same = apply("flip", apply("flip", y, axes=(0,)), axes=(0,))
+    planned([x], [apply("slice_set", same, row, **at), apply("multiply", y, late)])
+    planned([x], [apply("slice_set", y, part(y, (0, 1), (0, 4)), **at)])
+    planned([x], [apply("slice_set", x, row, **at)], [(0, 0)])
+    for number_of in ("full", "iota"):
+        attrs = {"shape": (6,), "value": 1.0} if number_of == "full" else {"length": 6}
+        blank = apply(number_of, dtype="float32", **attrs)
+        planned([x], [apply("slice_set", blank, part(late, (0, 2)), starts=(1,), stops=(3,), steps=(1,))])
+
+
 COUNTS = {
     "backwards": lambda i: apply("flip", i, axes=(0,)),
     "in part": lambda i: part(i, (1, 5, 2)),

@@ -10,7 +10,7 @@ from chainrule.ir.graph import CONSTANT, Graph, Node, Value
 from chainrule.ir.kinds import Contract, Reduce, Scalar
 from chainrule.ops.control import scan, sections
 from chainrule.ops.indexing import in_range
-from chainrule.ops.movement import full, iota, reshape, transpose
+from chainrule.ops.movement import full, iota, reshape, slice_set, transpose
 from chainrule.schedule.assemble import ASSEMBLED, known_numbers
 from chainrule.schedule.expand import expand
 from chainrule.schedule.fuse import Fuser, is_simple
@@ -18,7 +18,7 @@ from chainrule.schedule.group import FOLDS, Group, Member
 from chainrule.schedule.items import Call, Copy, Items, Pairs, Product, Repeat, Target
 from chainrule.schedule.plan import LANES, Buffer, Place, Slot
 from chainrule.schedule.settle import settle
-from chainrule.schedule.views import Base, View, arena, is_move, moved, reshaped, whole
+from chainrule.schedule.views import OUTSIDE, Base, View, arena, is_dense, is_move, moved, reshaped, whole
 from chainrule.types import Shape
 
 
@@ -124,12 +124,23 @@ class Region:
         return [whole(base) for base in results]
 
     def _assemble(self, node: Node, operands: tuple[View, ...]) -> Base:
-        """An array that is written part by part."""
+        """An array that is written part by part, the first operand's memory where nothing else needs that."""
         type = node.types[0]
-        target = arena(type.shape, type.dtype)
+        mine = self._own_place(node.inputs[0], operands[0]) if node.op is slice_set else None
+        target = arena(type.shape, type.dtype) if mine is None else mine
         for source, part in ASSEMBLED[node.op](operands, target, type.shape, **node.attrs):
-            self._copy(source, part, node)
+            if part is not mine:
+                self._copy(source, part, node)
         return Base(type.shape, type.dtype, False, self.items.position() - 1, target)
+
+    def _own_place(self, value: Value, view: View) -> Place | None:
+        """The memory of a whole array that is made here and is used this once; None where it is not so."""
+        base = view.base
+        made = base.number is None and not base.counts and (base.place is None or base.position != OUTSIDE)
+        if not made or not view.whole or not self._is_alone(value):
+            return None
+        place = self._fuser.base_place(base)
+        return place if place.buffer.kind == "arena" and is_dense(place, base.shape) else None
 
     def _copy(self, source: View, target: Place, node: Node | None = None) -> None:
         if not is_simple(source):
