@@ -15,6 +15,9 @@ from chainrule.schedule.plan import CONTRACT_CHUNK, CONTRACT_STRIP
 ROWS: Final = 192
 """Rows of a block: as many as make packing a panel for them cheap, and few enough that they stay in the cache."""
 
+LOWEST: Final = 3
+"""Rows of a tile that there is code for even where all tiles are higher: other numbers of rows use it."""
+
 SMALL: Final = 40_000
 """Products that are too few to be shared out among workers."""
 
@@ -35,7 +38,7 @@ IN_PLACE: Final = 8
 class Layout:
     """What code is written for (the first group), and the extents that it reads as words."""
 
-    lowest: int  # rows of sums in registers of the lowest tile, for any number of rows from there on,
+    lowest: int  # rows of sums in registers of the lowest tile,
     tile: int  # and of the highest one
     width: int  # columns of sums in registers, of a panel
     stream: bool  # one row, for which the right operand is read line by line
@@ -154,7 +157,7 @@ def layout_of(product: Product, machine: Machine) -> Layout:
     blocks = _column_blocks(others, workers, least, panels)
     total = others * blocks
     return Layout(
-        lowest=1 + (tile - 1) // 2,
+        lowest=lowest(min(row_block, product.rows - (row_blocks - 1) * row_block), tile),
         tile=tile,
         width=width,
         stream=stream,
@@ -175,6 +178,14 @@ def layout_of(product: Product, machine: Machine) -> Layout:
         strips=strips,
         group=-(-total // min(total, shares)),
     )
+
+
+def lowest(rows: int, tile: int) -> int:
+    """The height of the lowest tile where that many rows, or more of them, become tiles of nearly equal heights.
+
+    From LOWEST rows on it is the same for any number of them.
+    """
+    return min(LOWEST, *[n // -(-n // tile) for n in range(rows, rows + tile)])
 
 
 def _column_blocks(others: int, workers: int, least: int, panels: int) -> int:
