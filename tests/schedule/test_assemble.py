@@ -54,6 +54,12 @@ def test_an_array_that_is_not_used_again_is_overwritten_where_it_is() -> None:
     assert words(planned([x], [y])) == ["nest tanh", *["nest slice_set"] * 5]
 
 
+def test_an_array_that_becomes_wider_is_copied() -> None:
+    x, y = new(6), new(3, dtype="float64")
+    whole = apply("cast", apply("rint", x), dtype="int64")
+    planned([x, y], [apply("slice_set", whole, y, starts=(0,), stops=(6,), steps=(2,))])
+
+
 def test_an_array_that_is_used_again_is_copied_before_it_is_overwritten() -> None:
     x = new(6, 4)
     at = {"starts": (1, 0), "stops": (2, 4), "steps": (1, 1)}

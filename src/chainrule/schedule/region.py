@@ -126,7 +126,8 @@ class Region:
     def _assemble(self, node: Node, operands: tuple[View, ...]) -> Base:
         """An array that is written part by part, the first operand's memory where nothing else needs that."""
         type = node.types[0]
-        mine = self._own_place(node.inputs[0], operands[0]) if node.op is slice_set else None
+        keeps = node.op is slice_set and operands[0].base.dtype == type.dtype
+        mine = self._own_place(node.inputs[0], operands[0]) if keeps else None
         target = arena(type.shape, type.dtype) if mine is None else mine
         for source, part in ASSEMBLED[node.op](operands, target, type.shape, **node.attrs):
             if part is not mine:
