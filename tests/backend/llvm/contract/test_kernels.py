@@ -204,3 +204,18 @@ def test_another_number_in_an_epilogue_is_the_same_code(k: int, dtype: Any) -> N
         np.testing.assert_array_equal(out, (run(problem) * dtype(x) + dtype(2)) * dtype(y))
         texts.add(structures(problem, stage))
     assert len(texts) == 1
+
+
+@pytest.mark.parametrize(("inputs", "outputs"), [(20, 16), (16, 3), (784, 100), (100, 10), (784, 30), (8, 16), (16, 1)])
+def test_another_size_of_a_batch_is_the_same_code(inputs: int, outputs: int) -> None:
+    rng = np.random.default_rng(inputs)
+    weights = values(rng, (outputs, inputs))
+    texts: list[set[tuple[str, ...]]] = [set(), set(), set()]
+    for batch in (128, 96, 63, 32, 11, 10, 5, 3, 2, 1):
+        x, y = values(rng, (batch, inputs)), values(rng, (batch, outputs))
+        problems = matrices(x, weights.T), matrices(y, weights), matrices(y.T, x)
+        for problem, found in zip(problems, texts, strict=True):
+            found.add(structures(problem))
+            if batch <= 5:
+                check(problem, run(problem, MACHINES[1], drawn(rng)))
+    assert [len(found) for found in texts] == [1, 1, 1]

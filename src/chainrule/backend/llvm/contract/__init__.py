@@ -28,12 +28,12 @@ def kernels(step: Contraction, machine: Machine, allocate: Allocate) -> list[Ker
     product = product_of(step, left, right)
     if product is None:
         return []
-    product = turned(product, machine)
+    product = turned(product)
     if product.inner <= CONTRACT_STRIP:
         layout = layout_of(product, machine)
         if worth_packing(product, layout):
             pack, product = pack_right(product, layout, allocate)
-            return [*copies, pack, multiply(product, replace(layout, reading=None), 0)]
+            return [*copies, pack, multiply(product, replace(layout, in_place=True), 0)]
         return [*copies, multiply(product, layout, 0)]
     return [*copies, *_by_strips(product, machine, allocate)]
 
@@ -70,6 +70,6 @@ def _operands(step: Contraction, allocate: Allocate) -> tuple[list[Kernel], Plac
             copy, place = dense_copy(place, lengths, range(before, before + nk), dtype, allocate)
             copies.append(copy)
             inner = merged(axes_of(step.inner, [place.strides[before : before + nk]]))
-        stride = inner[0].strides[0] if inner else 0
+        stride = inner[0].strides[0] if inner else place.strides[before + nk - 1] if nk else 0
         places.append(replace(place, strides=(*place.strides[:before], stride, *place.strides[before + nk :])))
     return copies, places[0], places[1]

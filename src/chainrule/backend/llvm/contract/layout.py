@@ -1,4 +1,9 @@
-"""`Layout`: how a product is computed: where the vectors lie, the tile, the blocks, the shares of workers."""
+"""`Layout`: how a product is computed: where the vectors lie, the tile, the blocks, the shares of workers.
+
+What code is written for follows from how matrices lie and from the number of columns, which is seldom that of a
+batch; never from the length along k, and from the number of rows only where a few of them are much work: another size
+of a batch, and what is left of the last one, compile nothing.
+"""
 
 from __future__ import annotations
 
@@ -15,20 +20,23 @@ from chainrule.schedule.plan import CONTRACT_CHUNK, CONTRACT_STRIP
 ROWS: Final = 192
 """Rows of a block: as many as make packing a panel for them cheap, and few enough that they stay in the cache."""
 
-LOWEST: Final = 3
-"""Rows of a tile that there is code for even where all tiles are higher: other numbers of rows use it."""
-
 SMALL: Final = 40_000
 """Products that are too few to be shared out among workers."""
 
 FEW: Final = 6
-"""Products along k for which writing the result is what takes the time."""
+"""Products along k for which reading line by line does not pay."""
+
+FEW_BYTES: Final = 1 << 14
+"""Bytes of a block of the left operand that are not worth packing."""
 
 LINE: Final = 2048
 """Columns of the one row of a product whose sums lie in the cache while they grow."""
 
-TOUCH: Final = 1 << 16
-"""Elements of a result that is not in the cache when it is written to."""
+MUCH: Final = 1 << 17
+"""Products for each row, of three rows or fewer, from which on these have code of their own."""
+
+PANELS: Final = 8
+"""Panels of the right operand from which on packing the left one pays."""
 
 IN_PLACE: Final = 8
 """Tiles below one another for which packing a panel does not pay."""
@@ -38,19 +46,20 @@ IN_PLACE: Final = 8
 class Layout:
     """What code is written for (the first group), and the extents that it reads as words."""
 
-    lowest: int  # rows of sums in registers of the lowest tile,
+    lowest: int  # rows of sums in registers of the lowest tile
     tile: int  # and of the highest one
     width: int  # columns of sums in registers, of a panel
     stream: bool  # one row, for which the right operand is read line by line
     turned: bool  # columns of the right operand are turned to vectors in registers
     ahead: int  # lines of the right operand that are fetched ahead
-    touch: bool  # lines of the result are fetched while its sums grow
-    reading: Reading | None  # how panels of the right operand are copied; None: read where they lie
-    left: Reading | None  # how rows of the left operand are copied; None: read where they lie
+    reading: Reading | None  # how panels of the right operand are copied; None: always read where they lie
+    left: Reading | None  # how rows of the left operand are copied; None: always read where they lie
     direct: bool  # sums go to the result at once
     across: bool  # the result's vectors lie along the columns
     shuffle: int  # lanes of the vectors that are turned in registers
 
+    in_place: bool  # panels of the right operand are read where they lie
+    left_in_place: bool  # and so are rows of the left one
     inner: int  # products along k of a strip
     row_block: int
     row_blocks: int
@@ -64,8 +73,17 @@ class Layout:
     def structure(self) -> str:
         """A text that tells apart what needs different code."""
         turned = "turned" if self.turned else "lines" if self.stream else self.reading or "in place"
-        ways = f"{self.touch:d}{self.direct:d}{self.across:d} {self.shuffle}"
+        ways = f"{self.direct:d}{self.across:d} {self.shuffle}"
         return f"{self.lowest}-{self.tile}x{self.width} {turned} {self.ahead} {self.left} {ways}"
+
+
+def is_special(product: Product) -> bool:
+    """Whether a few rows are so much work that there is code for just this number of them."""
+    if product.dtype.kind != "f" or product.rows > 3:
+        return False
+    if product.rows == product.columns == 1:
+        return product.inner >= 1024
+    return prod(product.batch) * product.columns * product.inner >= MUCH
 
 
 def tile_of(product: Product, machine: Machine) -> tuple[int, int]:
@@ -73,40 +91,31 @@ def tile_of(product: Product, machine: Machine) -> tuple[int, int]:
     n, rows, columns = lanes(product.dtype), product.rows, product.columns
     if product.dtype.kind != "f":
         return 2, n
-    if rows == columns == 1:
-        return 1, 1
-    if rows == 1:
-        return 1, max(n, min(4 * n, columns - columns % (n // 4)))
-    if rows <= 3:
+    if is_special(product):
+        if rows == columns == 1:
+            return 1, 1
+        if rows == 1:
+            return 1, max(n, min(4 * n, columns - columns % (n // 4)))
         return rows, 3 * n // 2 if columns >= 2 * n else n
     if columns <= n // 2:
         return 8, n // 4 if columns <= n // 4 else n // 2
-    if product.inner <= FEW and columns >= 3 * n:
-        return 2, 3 * n
     return (12, 2 * n) if machine.vector_bits == 512 and columns >= 2 * n else (6, n)
 
 
-def cost(product: Product, machine: Machine) -> float:
-    """An estimate in cycles, to choose the axis that vectors lie along."""
-    n = lanes(product.dtype)
-    m, k, columns = product.rows, product.inner, product.columns
-    _, width = tile_of(product, machine)
-    reading = reading_of(product)
-    out = product.others[-1]
-    store = m * columns * (0.1 if out.column == 1 else 1.0 if out.row == 1 else 2.0)
-    if in_registers(product):
-        return m * columns * k / n + 0.2 * columns * k + store
-    vectors = -(-columns // width) * max(width, n // 2) / n
-    work = max(m, 4 / max(1, width // n)) * vectors * k
-    pack = k * columns * {"rows": 0.15, "columns": 0.4, "any": 2.0}[reading] * -(-m // ROWS)
-    left = 0 if left_reading(product, columns // width) is None else 0.4 * m * k
-    return work + pack + left + store
+def turned(product: Product) -> Product:
+    """The product, or its transpose where its vectors lie better."""
+    out, other = product.others[-1], product.transposed
+    if product.columns > 1 and (out.row == 1 != out.column or 1 < abs(out.row) < abs(out.column)):
+        product, other = other, product
+    if product.columns <= 3:
+        return other if is_special(other) else product
+    scattered = reading_of(product) == "any" != reading_of(other)
+    return other if product.rows > 3 and scattered else product
 
 
 def in_registers(product: Product) -> bool:
     """Whether columns that are contiguous along k are turned to vectors in registers, for the few rows there are."""
-    wide = product.columns >= lanes(product.dtype) and product.dtype.kind == "f"
-    return product.rows <= 3 and wide and reading_of(product) == "columns"
+    return is_special(product) and product.columns >= lanes(product.dtype) and reading_of(product) == "columns"
 
 
 def reading_of(product: Product) -> Reading:
@@ -117,18 +126,17 @@ def reading_of(product: Product) -> Reading:
 
 
 def left_reading(product: Product, panels: int) -> Reading | None:
-    """How rows of the left operand are packed; None where that does not pay."""
-    wide, size = product.dtype.itemsize >= 4, product.dtype.itemsize
-    if panels < 8 or product.rows * min(product.inner, CONTRACT_CHUNK) * size < 1 << 14:
+    """How rows of the left operand are packed; None where that does not pay however many there are."""
+    if panels < PANELS:
         return None
     if product.left.row == 1:
         return "rows"
-    return "columns" if product.left.column == 1 and wide else None
+    return "columns" if product.left.column == 1 and product.dtype.itemsize >= 4 else None
 
 
 def layout_of(product: Product, machine: Machine) -> Layout:
     """How a product is computed on a machine."""
-    n, columns = lanes(product.dtype), product.columns
+    n, columns, size = lanes(product.dtype), product.columns, product.dtype.itemsize
     tile, width = tile_of(product, machine)
     out = product.others[-1]
     reading: Reading | None = reading_of(product)
@@ -137,10 +145,12 @@ def layout_of(product: Product, machine: Machine) -> Layout:
         reading, width = None, n
     if width == 1:
         reading = None
-    stream = product.rows == 1 and reading == "rows" and columns >= 4 * n and product.inner >= FEW
+    special = is_special(product)
+    stream = special and product.rows == 1 and reading == "rows" and columns >= 4 * n and product.inner >= FEW
     if stream:
         tile, width = 1, LINE if columns >= 4 * LINE * machine.cores or machine.cores == 1 else LINE // 4
-    if reading == "rows" and (columns >= width or stream) and product.rows <= IN_PLACE * tile:
+    in_place = reading == "rows" and (columns >= width or stream) and product.rows <= IN_PLACE * tile
+    if in_place and special:
         reading = None
     strips = max(1, -(-product.inner // CONTRACT_STRIP))
     panels = max(1, columns // width)
@@ -157,18 +167,19 @@ def layout_of(product: Product, machine: Machine) -> Layout:
     blocks = _column_blocks(others, workers, least, panels)
     total = others * blocks
     return Layout(
-        lowest=lowest(min(row_block, product.rows - (row_blocks - 1) * row_block), tile),
+        lowest=tile if special else 1,
         tile=tile,
         width=width,
         stream=stream,
         turned=turned,
-        ahead=8 if product.rows <= 3 and reading is None and not turned else 0,
-        touch=direct and product.inner > CONTRACT_CHUNK and product.rows * columns > TOUCH,
+        ahead=8 if special and reading is None and not turned else 0,
         reading=reading,
-        left=left_reading(product, panels // blocks),
+        left=left_reading(product, panels),
         direct=direct,
-        across=out.column == 1 or out.row != 1,
+        across=out.row != 1 or (out.column == 1 and columns > 1),
         shuffle=16 if tile > 8 else 8,
+        in_place=in_place or reading is None,
+        left_in_place=panels // blocks < PANELS or product.rows * min(product.inner, CONTRACT_CHUNK) * size < FEW_BYTES,
         inner=min(product.inner, CONTRACT_STRIP),
         row_block=row_block,
         row_blocks=row_blocks,
@@ -180,22 +191,8 @@ def layout_of(product: Product, machine: Machine) -> Layout:
     )
 
 
-def lowest(rows: int, tile: int) -> int:
-    """The height of the lowest tile where that many rows, or more of them, become tiles of nearly equal heights.
-
-    From LOWEST rows on it is the same for any number of them.
-    """
-    return min(LOWEST, *[n // -(-n // tile) for n in range(rows, rows + tile)])
-
-
 def _column_blocks(others: int, workers: int, least: int, panels: int) -> int:
     """Into how many blocks the columns are cut, for `others` blocks of the rest: so that workers get equal shares."""
     enough = max(least, -(-workers // others))
     even = next((n for n in range(enough, enough + workers) if others * n % workers == 0), enough)
     return min(panels, even if others * enough < 16 * workers else enough)
-
-
-def turned(product: Product, machine: Machine) -> Product:
-    """The product, or its transpose where that is cheaper to compute."""
-    other = product.transposed
-    return other if cost(other, machine) < cost(product, machine) else product

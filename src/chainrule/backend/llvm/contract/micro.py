@@ -11,6 +11,7 @@ from chainrule.backend.llvm.builder import Function, Module
 from chainrule.backend.llvm.contract.element import add, element, lanes, multiply_add
 from chainrule.backend.llvm.contract.move import fetch, split, transposed
 from chainrule.backend.llvm.values import I64, PTR, Val
+from chainrule.schedule.plan import CONTRACT_CHUNK
 
 DType = np.dtype[Any]
 
@@ -38,7 +39,7 @@ def write_micro(
     right operand is at b + k next; or, where it is `turned`, element j of it at b + j next + k. Sums go to c + i below,
     the next tile's right under it. Where `more` is not 0 they are added to what is there. Strides count elements and
     take any value: the same code reads packed and unpacked operands. Vectors are fetched `ahead` of their use,
-    and what will be written to where `touch` says so.
+    and, where `touch` says so, what will be written to while there are products enough to wait for it.
     """
     ty = element(dtype)
     with module.function(name, None, internal=True, **PARAMETERS, c=PTR, below=I64, tiles=I64, more=I64) as f:
@@ -47,8 +48,9 @@ def write_micro(
             here, into = tile.carried
             starts = [f.element(here, row * i, ty) for i in range(rows)]
             if touch:
-                for i in range(rows):
-                    fetch(f, f.element(into, below * i, ty))
+                with f.when(f.arguments[6].ge(CONTRACT_CHUNK)):
+                    for i in range(rows):
+                        fetch(f, f.element(into, below * i, ty))
             sums = _turned(f, dtype, starts, width) if turned else _straight(f, dtype, starts, width, ahead)
             pieces = split(width, lanes(dtype))
             places = [f.element(into, below * i + j, ty) for i in range(rows) for j, _ in pieces]

@@ -37,7 +37,7 @@ def multiply(product: Product, layout: Layout, strip_stride: int) -> Kernel:
     strips = [CONTRACT_STRIP * product.left.column, CONTRACT_STRIP * product.right.row]
     strips += [strip_stride] * len(product.others)
     *starts, scratch = _scratch(layout)
-    words += starts
+    words += [*starts, layout.in_place, layout.left_in_place]
     for matrix, strip in zip(matrices, strips, strict=True):
         words += strides(matrix, strip)
     words += ending.words
@@ -58,7 +58,7 @@ def _scratch(layout: Layout) -> tuple[int, int, int, int]:
     """Elements of the scratch before its regions, and all: a packed panel, packed rows, turned sums, sums."""
     width, rows = layout.width, layout.row_block
     left = (width if layout.stream else CONTRACT_CHUNK * width) + BEHIND
-    turned = left + ((CONTRACT_CHUNK + 16) * rows + BEHIND if layout.left is not None else 0)
+    turned = left + ((CONTRACT_CHUNK + 16) * rows + BEHIND if not layout.left_in_place else 0)
     sums = turned + (0 if layout.across else width * (rows + BEHIND))
     panels = layout.column_most // width + 1 if layout.inner > CONTRACT_CHUNK else 1
     return left, turned, sums, sums + (0 if layout.direct else panels * rows * width + BEHIND)
@@ -99,8 +99,8 @@ class _Writer:
             write_stream(module, f"{name}.1", self.dtype)
         for rows in range(layout.lowest, layout.tile + 1) if not layout.stream else ():
             code = f"{name}.{rows}"
-            turned, ahead, touch = layout.turned, layout.ahead, layout.touch
-            write_micro(module, code, self.dtype, rows, layout.width, turned=turned, ahead=ahead, touch=touch)
+            turned, ahead = layout.turned, layout.ahead
+            write_micro(module, code, self.dtype, rows, layout.width, turned=turned, ahead=ahead, touch=layout.direct)
         for reading, width in dict.fromkeys(self.moves.values()):
             write_move(module, f"{name}.{reading}{width}", self.dtype, reading, width, layout.shuffle)
         with kernel_function(module, name) as f:
@@ -121,12 +121,12 @@ class _Tiles:
 
 @dataclass(frozen=True, eq=False)
 class _Left:
-    """Where tiles find their rows: strides along rows and k; packed, k's stride is a tile's height."""
+    """Where tiles find their rows: strides along rows and k, unless `packed`: together for each tile."""
 
     pointer: Val
     row: Val
-    step: Val | None
-    packed: Val | None  # elements of a row
+    step: Val
+    packed: Val | None  # None: never
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,6 +156,7 @@ class _Body(Frame):
         self.lengths = self.words(1 + writer.batch)
         self.packed = f.arguments[4]
         self.left, self.turned, self.sums = [f.element(self.packed, start, self.ty) for start in self.words(3)]
+        self.in_place, self.left_in_place = [word.ne(0) for word in self.words(2)]
         dtypes = [writer.dtype, writer.dtype, *writer.ending.dtypes]
         self.matrices = [self.matrix(i, dtype, 1 + writer.batch) for i, dtype in enumerate(dtypes)]
 
@@ -208,7 +209,10 @@ class _Body(Frame):
         size = self.least(strip.length - chunk, CONTRACT_CHUNK)
         left = _Left(f.element(strip.left, chunk * a.column, self.ty), a.row, a.column, None)
         if layout.left is not None:
-            left = self._pack_left(strip, left, a.column, size, strip.length - chunk - size)
+            packed = ~self.left_in_place
+            with f.when(packed):
+                self._pack_left(strip, left, size, strip.length - chunk - size)
+            left = _Left(f.select(packed, self.left, left.pointer), a.row, a.column, packed)
         several = f.select(strip.length.gt(CONTRACT_CHUNK), strip.rows, 0)
         last = (chunk + CONTRACT_CHUNK).ge(strip.length)
         with f.loop(start, end, width) as loop:
@@ -216,11 +220,13 @@ class _Body(Frame):
             vectors = f.element(strip.starts[1], place * b.column + chunk * b.row, self.ty)
             following = b.column if layout.turned else b.row
             if layout.reading is not None:
-                there = self.least(end - place, width)
-                following = f.constant(width, I64)
-                safe = self._whole(b.row, there, width, size, strip.length - chunk - size)
-                self._call("pack", vectors, b.row, b.column, size, there, self.packed, following, safe)
-                vectors = self.packed
+                across = f.constant(width, I64)
+                with f.when(~self.in_place):
+                    there = self.least(end - place, width)
+                    safe = self._whole(b.row, there, width, size, strip.length - chunk - size)
+                    self._call("pack", vectors, b.row, b.column, size, there, self.packed, across, safe)
+                vectors = f.select(self.in_place, vectors, self.packed)
+                following = f.select(self.in_place, following, across)
             if layout.direct:
                 sums, below = f.element(strip.starts[-1], strip.top * out.row + place, self.ty), out.row
             else:
@@ -234,9 +240,9 @@ class _Body(Frame):
                 with f.when(last):
                     self._finish(strip, sums, place + strip.shift, self.least(end - place, width) - strip.shift)
 
-    def _pack_left(self, strip: _Strip, left: _Left, step: Val, size: Val, after: Val) -> _Left:
-        """The rows of a block, tile by tile, as the innermost loop reads them."""
-        f = self.f
+    def _pack_left(self, strip: _Strip, left: _Left, size: Val, after: Val) -> None:
+        """Packs the rows of a block, tile by tile, as the innermost loop reads them."""
+        f, step = self.f, left.step
         tiles, room = strip.tiles, self.room
         # where rows are short pieces of long lines, some lines are read over all tiles, so that each is fetched once
         lines = 16 if self.layout.left == "rows" else CONTRACT_CHUNK
@@ -252,7 +258,6 @@ class _Body(Frame):
                 self._call("left", source, step, left.row, count, height, into, height, safe)
                 end = f.element(target, height * size + room, self.ty)
                 tile.next = [f.element(source, height * left.row, self.ty), end, done + height]
-        return _Left(self.left, f.constant(1, I64), None, size)
 
     def _whole(self, row: Val, there: Val, width: int, rows: Val, after: Val) -> Val:
         """Of how many rows as many as `width` elements may be read: those that have enough elements behind them.
@@ -273,9 +278,11 @@ class _Body(Frame):
         f = self.f
         pointer = left.pointer
         for code, number, height in ((tiles.higher, tiles.large, tiles.low + 1), (tiles.lower, tiles.small, tiles.low)):
-            step = height if left.step is None else left.step
-            apart = height * left.row if left.packed is None else height * left.packed + self.room
-            given = [pointer, left.row, step, apart, vectors, following, size, sums, below, number, more]
+            row, step, apart = left.row, left.step, height * left.row
+            if left.packed is not None:
+                row, step = f.select(left.packed, f.constant(1, I64), row), f.select(left.packed, height, step)
+                apart = f.select(left.packed, height * size + self.room, apart)
+            given = [pointer, row, step, apart, vectors, following, size, sums, below, number, more]
             f.do(f"call void {code.text}({', '.join(f'{x.ty} {x.text}' for x in given)})")
             pointer, sums = (
                 f.element(pointer, number * apart, self.ty),

@@ -27,7 +27,8 @@ def worth_packing(product: Product, layout: Layout) -> bool:
     """Whether panels are packed once, and not by every block of rows: of large matrices of whole panels."""
     large = product.inner * product.columns * product.dtype.itemsize >= LARGE
     alone = not product.batch and layout.strips == 1 and layout.row_blocks > 1
-    return large and alone and layout.reading in ("rows", "columns") and product.columns % layout.width == 0
+    wide = layout.reading in ("rows", "columns") and product.columns % layout.width == 0
+    return large and alone and wide and not layout.in_place
 
 
 def pack_right(product: Product, layout: Layout, allocate: Callable[[int], Buffer]) -> tuple[Kernel, Product]:

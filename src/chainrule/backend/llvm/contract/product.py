@@ -122,11 +122,10 @@ def product_of(step: Contraction, left: Place, right: Place) -> Product | None:
     zeros = (0,) * max(nb, nm, nn, 1)
     out = len(places) + 1  # the last place is one that is written
     batch = axes_of(step.batch, [left.strides[:nb], right.strides[:nb], *[p.strides[:nb] for p in places]])
-    rows = axes_of(step.rows, [left.strides[nb : nb + nm], zeros, *[p.strides[nb : nb + nm] for p in places]])
-    columns = axes_of(step.columns, [zeros, right.strides[nb + 1 :], *[p.strides[nb + nm :] for p in places]])
-    rows, columns = in_any_order(rows, out), in_any_order(columns, out)
-    row, more = _chosen(rows, len(places) + 2, 0)
-    column, further = _chosen(columns, len(places) + 2, 1)
+    rows = _sides(step.rows, [left.strides[nb : nb + nm], zeros, *[p.strides[nb : nb + nm] for p in places]])
+    columns = _sides(step.columns, [zeros, right.strides[nb + 1 :], *[p.strides[nb + nm :] for p in places]])
+    row, more = _chosen(in_any_order(rows, out), 0)
+    column, further = _chosen(in_any_order(columns, out), 1)
     batch = in_any_order([*batch, *more, *further], out)
 
     def matrix(i: int, place: Place, row: int, column: int) -> Matrix:
@@ -145,9 +144,13 @@ def product_of(step: Contraction, left: Place, right: Place) -> Product | None:
     )
 
 
-def _chosen(axes: Sequence[Axis], places: int, operand: int) -> tuple[Axis, list[Axis]]:
+def _sides(lengths: Axes, strides: Sequence[Axes]) -> list[Axis]:
+    """The axes of the rows or columns, at least one: a single row lies as one of many would."""
+    axes = axes_of(lengths, strides)
+    return axes or [Axis(1, tuple([s[len(lengths) - 1] if lengths else 0 for s in strides]))]
+
+
+def _chosen(axes: Sequence[Axis], operand: int) -> tuple[Axis, list[Axis]]:
     """The axis to be the matrices' own, long and contiguous where there is such a one, and the rest."""
-    if not axes:
-        return Axis(1, (0,) * places), []
     best = max(axes, key=lambda axis: axis.length * (2 if axis.strides[operand] == 1 else 1))
     return best, [axis for axis in axes if axis is not best]
