@@ -256,6 +256,8 @@ class Interpreter:
         shape = (*step.batch, *step.rows, *step.columns)
         with np.errstate(all="ignore"):
             total = np.matmul(x, y).reshape(shape).astype(step.nodes[0].types[0].dtype)
+        values = step.epilogue.values if step.epilogue is not None else ()
+        assert all(isinstance(value, Read | Number | Compute) for _, value in values), "an epilogue of something else"
         stage = step.epilogue or Stage(True, ((0, Number(0, total.dtype)),))
         known: dict[int, Any] = {0: total}
         for number, expression in stage.values:

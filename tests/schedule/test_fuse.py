@@ -5,6 +5,7 @@ from planned import apply, matmul, nest, new, number, planned, words
 
 from chainrule.ir.graph import Value
 from chainrule.schedule.group import MOST_PLACES
+from chainrule.schedule.plan import Contraction, Position
 
 
 def test_a_chain_is_one_nest() -> None:
@@ -27,6 +28,17 @@ def test_what_follows_a_product_of_few_columns_has_a_nest_of_its_own() -> None:
     x, w, v = new(3, 5), new(5, 15), new(5)
     assert words(planned([x, w], [apply("tanh", matmul(x, w))])) == ["product dot_general", "nest tanh"]
     assert words(planned([x, v], [apply("tanh", matmul(x, v))])) == ["product dot_general", "nest tanh"]
+
+
+def test_counts_are_none_of_what_follows_a_product() -> None:
+    """Also where they wait with something else: an epilogue has no positions."""
+    x, w, labels = new(20, 5), new(5, 16), new(20, 1, dtype="int64")
+    for partner in (labels, apply("add", labels, number(1))):
+        chosen = apply("equal", partner, apply("iota", length=16, dtype="int64"))
+        plan = planned([x, w, labels], [apply("select", chosen, matmul(x, w), number(0.0))])
+        products = [step for step in plan.steps if isinstance(step, Contraction) and step.epilogue]
+        values = [value for step in products for _, value in step.epilogue.values]
+        assert not any(isinstance(value, Position) for value in values)
 
 
 def test_softmax_is_one_nest() -> None:

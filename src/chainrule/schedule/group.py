@@ -102,6 +102,8 @@ class Group:
         """Makes a node a member, if it can be one."""
         if not self.may_have(node) or self._places(operands) > MOST_PLACES:
             return False
+        if self.contraction is not None and any(view.base.counts for view in operands):
+            return False  # an epilogue does not know where in the product it is
         if isinstance(node.op.lowering, Reduce):
             return self._join_fold(node, base, operands[0])
         if node.types[0].shape == self.domain and self._column_fits(operands):

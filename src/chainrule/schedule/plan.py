@@ -181,7 +181,7 @@ class Contraction:
     Each of b, m, n, k may be several axes: `batch`, `rows`, `columns`, `inner` are their lengths, and the strides of
     the places list them in the orders (batch, rows, inner), (batch, inner, columns), (batch, rows, columns).
     The epilogue is a stage whose value number 0 is the sum; its reads and stores have strides over (batch, rows,
-    columns). Without stores the sum is written to `out`, and where `accumulate` is true it is added to what is there.
+    columns), and it has no positions. Without stores the sum is written to `out`.
     """
 
     batch: Axes
