@@ -67,13 +67,17 @@ def _optimize(module: Any, machine: Any) -> None:
 
 
 class _Loaded:
-    """The one place that object code is loaded to. What is loaded stays as long as the process."""
+    """The one place that object code is loaded to. What is loaded stays as long as the process.
+
+    llvmlite's manager of memory puts all sections of an object side by side. LLVM's own takes any place for each, and
+    ends the process where code and its constants come to lie 2 GB apart, as they may beside large arrays.
+    """
 
     def __init__(self) -> None:
         initialize()
         target = llvm.Target.from_default_triple()
         machine = target.create_target_machine(reloc="pic", codemodel="small")
-        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine, use_lmm=True)
         self._objects: list[Any] = []
 
     def add(self, code: bytes, names: Iterable[str]) -> list[int]:

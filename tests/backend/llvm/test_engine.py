@@ -1,0 +1,41 @@
+"""LLVM's text to code that runs."""
+
+from __future__ import annotations
+
+import ctypes
+
+import pytest
+
+from chainrule.backend.llvm.builder import Module
+from chainrule.backend.llvm.engine import assembly, compile_text, load
+from chainrule.backend.llvm.target import host, level
+from chainrule.backend.llvm.values import F64, I64, PTR
+from chainrule.errors import BackendError
+
+
+def text(name: str) -> str:
+    """A function that returns 7, and writes the element of a table that a place tells of to it."""
+    module = Module()
+    table = module.table(f"{name}_table", F64, [7.5, 8.5, 9.5, 10.5])
+    with module.function(name, I64, place=PTR) as f:
+        (place,) = f.arguments
+        f.store(f.load(F64, f.element(f.address(table), f.load(I64, place) & 3, F64)), place)
+        f.ret(7)
+    return str(module)
+
+
+def test_what_is_compiled_runs() -> None:
+    (address,) = load(compile_text(text("engine_seven"), host()), ["engine_seven"])
+    place = ctypes.c_int64(6)
+    assert ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(address)(ctypes.addressof(place)) == 7
+    assert ctypes.c_double.from_buffer(place).value == 9.5
+
+
+def test_the_same_text_is_the_same_code() -> None:
+    assert compile_text(text("engine_same"), host()) == compile_text(text("engine_same"), host())
+    assert "engine_same:" in assembly(text("engine_same"), level("baseline"))
+
+
+def test_what_is_no_text_of_llvm() -> None:
+    with pytest.raises(BackendError, match="expected a module that LLVM reads, got"):
+        compile_text("define nothing", host())
