@@ -29,6 +29,9 @@ FEW: Final = 6
 FEW_BYTES: Final = 1 << 14
 """Bytes of a block of the left operand that are not worth packing."""
 
+WIDE: Final = 256
+"""Columns of a result that is best written line by line where there are but one or two products along k."""
+
 LINE: Final = 2048
 """Columns of the one row of a product whose sums lie in the cache while they grow."""
 
@@ -149,7 +152,9 @@ def layout_of(product: Product, machine: Machine) -> Layout:
     stream = special and product.rows == 1 and reading == "rows" and columns >= 4 * n and product.inner >= FEW
     if stream:
         tile, width = 1, LINE if columns >= 4 * LINE * machine.cores or machine.cores == 1 else LINE // 4
-    in_place = reading == "rows" and (columns >= width or stream) and product.rows <= IN_PLACE * tile
+    in_place = reading == "rows" and (columns >= width or stream)
+    along = in_place and product.inner <= 2 and columns >= WIDE and not special
+    in_place = in_place and (along or product.rows <= IN_PLACE * tile)
     if in_place and special:
         reading = None
     strips = max(1, -(-product.inner // CONTRACT_STRIP))
@@ -157,7 +162,9 @@ def layout_of(product: Product, machine: Machine) -> Layout:
     batch = prod(product.batch) * strips
     shares = 1 + product.rows * columns * product.inner * batch // SMALL  # as many as are worth a worker each
     workers = min(shares, machine.cores)
-    row_blocks = max(-(-product.rows // ROWS), min(workers // (panels * batch), product.rows // (2 * tile)))
+    row_blocks = max(
+        -(-product.rows // (2 * tile if along else ROWS)), min(workers // (panels * batch), product.rows // (2 * tile))
+    )
     row_block = -(-product.rows // row_blocks)
     row_block = -(-row_block // tile) * tile if row_blocks > 1 else product.rows
     row_blocks = -(-product.rows // row_block)
