@@ -9,7 +9,7 @@ import pytest
 from chainrule.backend.llvm.builder import Module
 from chainrule.backend.llvm.engine import assembly, compile_text, load
 from chainrule.backend.llvm.target import host, level
-from chainrule.backend.llvm.values import F64, I64, PTR
+from chainrule.backend.llvm.values import F32, F64, I1, I64, PTR
 from chainrule.errors import BackendError
 
 
@@ -39,3 +39,16 @@ def test_the_same_text_is_the_same_code() -> None:
 def test_what_is_no_text_of_llvm() -> None:
     with pytest.raises(BackendError, match="expected a module that LLVM reads, got"):
         compile_text("define nothing", host())
+
+
+def test_objects_of_any_size_that_call_the_library_can_be_loaded() -> None:
+    for size in range(960, 1030, 3):
+        module, name = Module(), f"engine_{size}"
+        table = module.table(f"{name}_table", F32, [1.5] * size)
+        with module.function(name, I64, place=PTR) as f:
+            (place,) = f.arguments
+            element = f.element(f.address(table), f.load(I64, place) & 3, F32)
+            f.intrinsic("memcpy", None, place, element, f.load(I64, place), f.constant(0, I1), over=(PTR, PTR, I64))
+            f.store(f.load(F64.of(4), place, 8) * f.iota(F64.of(4)), place, 8)
+            f.ret(0)
+        assert load(compile_text(str(module), host()), [name])

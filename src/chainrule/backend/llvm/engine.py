@@ -17,6 +17,13 @@ from chainrule.errors import BackendError, message
 
 _LOCK: Final = threading.RLock()
 
+_ROOM: Final = """
+@room = private global [1024 x i8] zeroinitializer, align 16
+@more_room = private constant [512 x i8] zeroinitializer, section ".rodata.room", align 16
+"""
+"""Nothing refers to these, so that they are counted where memory is taken for an object, and not put there. The room is
+for what llvmlite's manager of memory forgets to count: addresses of functions of the C library, and gaps."""
+
 
 def compile_text(text: str, target: Target) -> bytes:
     """The object code of a module."""
@@ -47,7 +54,7 @@ def _without_strength_reduction() -> Generator[None]:
 def _optimized(text: str, target: Target) -> Any:
     """LLVM's module, after the passes that pay."""
     try:
-        module = llvm.parse_assembly(text)
+        module = llvm.parse_assembly(text + _ROOM if "linux" in target.triple else text)
     except RuntimeError as error:
         raise BackendError(message("a module that LLVM reads", str(error))) from None
     module.triple = target.triple
@@ -70,14 +77,15 @@ class _Loaded:
     """The one place that object code is loaded to. What is loaded stays as long as the process.
 
     llvmlite's manager of memory puts all sections of an object side by side. LLVM's own takes any place for each, and
-    ends the process where code and its constants come to lie 2 GB apart, as they may beside large arrays.
+    ends the process where code and its constants come to lie 2 GB apart, as they do beside large arrays.
     """
 
     def __init__(self) -> None:
         initialize()
         target = llvm.Target.from_default_triple()
         machine = target.create_target_machine(reloc="pic", codemodel="small")
-        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine, use_lmm=True)
+        beside = True if "linux" in target.triple else None
+        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine, use_lmm=beside)
         self._objects: list[Any] = []
 
     def add(self, code: bytes, names: Iterable[str]) -> list[int]:
