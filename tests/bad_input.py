@@ -11,7 +11,8 @@ import bad_arrays
 import bad_calls
 import bad_effects
 import bad_files
+import bad_native
 import bad_training
 
-TABLES = (bad_arrays, bad_effects, bad_calls, bad_training, bad_files)
+TABLES = (bad_arrays, bad_effects, bad_calls, bad_native, bad_training, bad_files)
 ROWS = [row for table in TABLES for row in table.TABLE.rows]
