@@ -23,7 +23,7 @@ from chainrule.backend.llvm.signature import Leaves, Signature
 from chainrule.ir.graph import Graph
 
 PAYS: Final = 1.5e-4
-"""Seconds of work below which it is not divided among threads."""
+"""Seconds of work below which it is not divided among threads, if nobody says among how many."""
 
 _SPEED: Final = 5e10  # operations a second, and bytes: guesses that decide about threads alone
 _BANDWIDTH: Final = 1e10
@@ -50,7 +50,7 @@ class NativeExecutable:
         self._graph = graph
         self._built = build(graph, donations)
         self.compiled = self._built.compiled
-        self.threads = (threads or thread_count()) if _seconds(self._built) > PAYS else 1
+        self.threads = threads or (thread_count() if _seconds(self._built) > PAYS else 1)
         self._signature = Signature(graph, donations, self._built)
         self._results = Results([(type.shape, type.dtype) for type in self._signature.results])
         self._states: list[State] = []
