@@ -171,12 +171,12 @@ class Jitted(Generic[P, R]):
         return Bound(route.executable.bind(inputs, outputs), route.build(outputs, args))
 
     def begin(self, *args: P.args, **kwargs: P.kwargs) -> Running[R]:
-        """The call in pieces, to be looked at in between: a bar that moves, a loop that is broken off.
+        """The call in pieces, to be looked at in between: a bar that moves, a loop that is broken off::
 
-        running = epoch.begin(model, batches)
-        while not running.proceed(0.05):
-            print(running.iterations)
-        model = running.result()
+            running = epoch.begin(model, batches)
+            while not running.proceed(0.05):
+                print(running.iterations)
+            model = running.result()
         """
         for route in self._routes:
             inputs = route.take(args, kwargs, route.special.captured) if route.unchanged() else None
