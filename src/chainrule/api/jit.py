@@ -171,7 +171,9 @@ class Jitted(Generic[P, R]):
         return Bound(route.executable.bind(inputs, outputs), route.build(outputs, args))
 
     def begin(self, *args: P.args, **kwargs: P.kwargs) -> Running[R]:
-        """The call in pieces, to be looked at in between: a bar that moves, a loop that is broken off::
+        """The call in pieces, to be looked at in between.
+
+        For a bar that moves, or a loop that is broken off::
 
             running = epoch.begin(model, batches)
             while not running.proceed(0.05):
