@@ -28,7 +28,7 @@ STAGES = {
     "schedule": ("chainrule.backend.llvm.build", "schedule"),
     "lower": ("chainrule.backend.llvm.build", "lower"),
     "text": ("chainrule.backend.llvm.code", "kernel_text"),
-    "LLVM": ("chainrule.backend.llvm.code", "compile_texts"),
+    "LLVM": ("chainrule.backend.llvm.code", "compile_text"),
     "load": ("chainrule.backend.llvm.code", "load"),
 }
 """What a first call consists of: the module and the name of the function that does it."""

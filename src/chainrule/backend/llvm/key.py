@@ -11,8 +11,7 @@ from typing import Any, Final
 
 import chainrule.backend.llvm as here
 from chainrule._version import __version__
-from chainrule.backend.llvm.target import Target
-from chainrule.backend.llvm.translate import llvm
+from chainrule.backend.llvm.target import Target, llvm
 
 llvmlite: Final[Any] = import_module("llvmlite")
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from typing import Any, Final
 
-from chainrule.backend.llvm.translate import initialize, llvm, target_machine
 from chainrule.errors import OptionError, message
+
+llvm: Final[Any] = import_module("llvmlite.binding")
+"""LLVM, whose functions have no types."""
 
 VARIABLE: Final = "CHAINRULE_TARGET"
 
@@ -28,7 +31,7 @@ class Target:
     @property
     def machine(self) -> Any:
         """LLVM's own record of it."""
-        return target_machine(self.triple, self.cpu, self.features)
+        return _machine(self)
 
     def has(self, *features: str) -> bool:
         """Whether all of these features are among its own."""
@@ -79,3 +82,17 @@ def runs(found: Target) -> bool:
     """Whether this processor has what a target has."""
     features = [feature[1:] for feature in found.features.split(",") if feature.startswith("+")]
     return found.triple.split("-")[0] == host().triple.split("-")[0] and host().has(*features)
+
+
+@cache
+def initialize() -> None:
+    """Lets LLVM know all its targets."""
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+
+
+@cache
+def _machine(found: Target) -> Any:
+    initialize()
+    known = llvm.Target.from_triple(found.triple)
+    return known.create_target_machine(cpu=found.cpu, features=found.features, opt=2, reloc="pic", codemodel="small")

@@ -184,7 +184,7 @@ def reading() -> Reading | None:
     layout = object_layout()
     if layout is None:
         return None
-    code = object_code(f"reading of {layout}", lambda: reading_text(layout), target())
+    code, _ = object_code(f"reading of {layout}", lambda: reading_text(layout), target())
     read, call = load(code, ("chainrule_read", "chainrule_call"))
     number, address, thing = ctypes.c_int64, ctypes.c_void_p, ctypes.py_object
     # the first one keeps Python's lock, so that nobody takes an array while it is counted who has it

@@ -70,7 +70,7 @@ def _moment(clock: Callable[[], int]) -> tuple[float, int]:
 def runtime() -> Runtime:
     """The runtime, which is compiled and loaded when it is first asked for."""
     made_for = target()
-    code = object_code("runtime", lambda: runtime_text(made_for.triple), made_for)
+    code, _ = object_code("runtime", lambda: runtime_text(made_for.triple), made_for)
     run, worker, clock = load(code, NAMES)
     read: Any = ctypes.CFUNCTYPE(ctypes.c_int64)(clock)
     function: Any = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(run)
