@@ -106,7 +106,8 @@ class Fuser:
         while True:
             behind = self._behind(base)
             early = all(source in self._waiting or source.position < 0 for source in behind)
-            near = [group for group in self._near(behind, early) if group not in tried]
+            there = [source for source in behind if source not in self._waiting]
+            near = [g for g in self._near(behind, early) if g not in tried and not g.streams(there)]
             if not near:
                 break
             tried.update(near)  # a trial may begin groups, which are tried next

@@ -25,6 +25,10 @@ EXPENSIVE: Final = frozenset(f"{_EXPONENTIAL} {_CIRCULAR} cbrt divide reciprocal
 MOST_MEMBERS: Final = 64
 MOST_PLACES: Final = 24
 
+MOST_STREAMED: Final = 1 << 17
+"""Elements of a product beside which other arrays of its size are read tile by tile. Larger ones are in no near cache,
+and are read faster from end to end, by a walk of their own."""
+
 FOLDS: Final = {"add": "add", "multiply": "multiply", "maximum": "maximum", "minimum": "minimum"} | {
     "logical_or": "logical_or",
     "logical_and": "logical_and",
@@ -112,6 +116,13 @@ class Group:
             if self._row_fits(operands, axes):
                 return self._add(node, base, "row", operands, axes)
         return False
+
+    def streams(self, bases: Sequence[Base]) -> bool:
+        """Whether a large product's elements would be computed with beside other arrays of its size."""
+        size = math.prod(self.domain)
+        if self.contraction is None or size <= MOST_STREAMED:
+            return False
+        return any(not self.owns(base) and math.prod(base.shape) >= size for base in bases)
 
     def _places(self, operands: Sequence[View]) -> int:
         """How many arrays the group would read."""
