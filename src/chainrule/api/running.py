@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -13,18 +14,20 @@ R = TypeVar("R")
 class Running(Generic[R]):
     """A call that goes on whenever `proceed` is called, and stops between two iterations of its outermost loop.
 
-    Its arguments are not to be changed before it is done. It is for one thread at a time. What the function found
-    outside itself is what it was at the beginning; arrays of it are read where they were then.
+    Its arguments are not to be changed before it is done. Threads that call it wait for one another. What the function
+    found outside itself is what it was at the beginning; arrays of it are read where they were then.
     """
 
-    __slots__ = ("_build", "_course")
+    __slots__ = ("_build", "_course", "_one")
 
     def __init__(self, course: Course, build: Callable[[Sequence[object]], R]) -> None:
         self._course, self._build = course, build
+        self._one = threading.Lock()
 
     def proceed(self, seconds: float = 0.05) -> bool:
         """Whether the call is done, after going on for about so many seconds, and for one iteration at least."""
-        return self._course.proceed(seconds)
+        with self._one:
+            return self._course.proceed(seconds)
 
     @property
     def iterations(self) -> int:
@@ -38,4 +41,5 @@ class Running(Generic[R]):
         are done: copies, but for donated arrays, which are themselves overwritten by each iteration. A StagingError
         where no iteration is done, or where something is made of the loop's results after it.
         """
-        return self._build(self._course.outputs())
+        with self._one:
+            return self._build(self._course.outputs())

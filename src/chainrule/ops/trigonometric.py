@@ -86,7 +86,9 @@ arctanh = scalar_op(
 
 def _sinc_numpy(x: Any, *, order: int) -> Any:
     if order == 0:
-        return np.asarray(np.sinc(x))[()]
+        with np.errstate(invalid="ignore", over="ignore"):
+            found = np.asarray(np.sinc(x))
+        return np.where(np.isnan(found) & np.isfinite(x), found.dtype.type(0), found)[()]  # pi x was infinite
     given = np.asarray(x)
     wide = given.astype(np.float64)
     far = np.abs(wide) * math.pi > order + 3

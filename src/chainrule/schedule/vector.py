@@ -1,4 +1,4 @@
-"""Products of a matrix and a vector along the matrix's last axis: sums along the vector, each of one row.
+"""Products of a matrix and a vector along the matrix's last axis, and of two vectors: sums along the vector.
 
 Such a product reads every element of the matrix once, so that it is as fast as memory is if nothing has to be turned
 round. As a contraction it would add up in the order of k, which wants columns side by side.
@@ -26,6 +26,11 @@ def row_sums(node: Node) -> Value | None:
     x, y = node.inputs
     contract: Pairs = node.attrs["contract"]
     x_inner, y_inner = contract
+    length = math.prod(x.shape)
+    if type.is_float and length == math.prod(y.shape) > type.size == 1 and _in_order(x_inner) and _in_order(y_inner):
+        apply = Apply(node.where)
+        ends = [apply(reshape, _as(apply, z, type.dtype.name), shape=(length,)) for z in (x, y)]
+        return apply(reshape, apply(sum_, apply(multiply, *ends), axes=(0,)), shape=type.shape)
     if not type.is_float or node.attrs["batch"][0] or len(x_inner) != 1 or x.shape[x_inner[0]] < SHORTEST:
         return None
     for vector, axis, matrix, along in ((y, y_inner[0], x, x_inner[0]), (x, x_inner[0], y, y_inner[0])):
@@ -36,6 +41,10 @@ def row_sums(node: Node) -> Value | None:
             products = apply(multiply, *[_as(apply, z, type.dtype.name) for z in (matrix, row)])
             return apply(reshape, apply(sum_, products, axes=(along,)), shape=type.shape)
     return None
+
+
+def _in_order(axes: tuple[int, ...]) -> bool:
+    return list(axes) == sorted(axes)
 
 
 def _as(apply: Apply, x: Value, dtype: str) -> Value:

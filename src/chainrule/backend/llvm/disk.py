@@ -191,14 +191,19 @@ def usable_folder() -> Path | Unusable:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         trouble = _trouble(path.stat())
     except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
-        return Unusable(str(error))
+        return Unusable(_named(str(error)), bool(os.environ.get(FOLDER)))
     if trouble:
         hint = f"chmod 700 {path}, or another folder as {FOLDER}"
         expected = f"a folder for compiled code that nobody else can write to, {path}"
         return Unusable(message(expected, trouble, hint=hint), dangerous=True)
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
-        return Unusable(f"{path} cannot be written to")
+        return Unusable(_named(f"{path}, which cannot be written to"), bool(os.environ.get(FOLDER)))
     return path
+
+
+def _named(trouble: str) -> str:
+    """What is wrong with a folder that somebody asked for."""
+    return message(f"a folder for compiled code as {FOLDER}", trouble) if os.environ.get(FOLDER) else trouble
 
 
 def _trouble(about: os.stat_result) -> str:

@@ -50,7 +50,8 @@ class NativeExecutable:
         self._graph = graph
         self._built = build(graph, donations)
         self.compiled = self._built.compiled
-        self.threads = threads or (thread_count() if _seconds(self._built) > PAYS else 1)
+        most = thread_count()
+        self.threads = threads or (most if _seconds(self._built) > PAYS else 1)
         self._signature = Signature(graph, donations, self._built)
         self._results = Results([(type.shape, type.dtype) for type in self._signature.results])
         self._states: list[State] = []
