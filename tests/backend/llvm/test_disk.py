@@ -186,13 +186,15 @@ def test_a_folder_of_another_user(place: Path) -> None:
 def test_a_folder_that_cannot_be_written_to(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place.mkdir(0o500)
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
-    assert disk() is None
+    with pytest.warns(CacheWarning, match=f"{FOLDER}, got .*cannot be written to; nothing is kept"):
+        assert disk() is None
 
 
 def test_a_folder_that_cannot_be_made(place: Path) -> None:
     place.parent.joinpath("file").write_text("")
     os.environ[FOLDER] = str(place.parent / "file" / "kept")
-    assert disk() is None
+    with pytest.warns(CacheWarning, match="nothing is kept"):
+        assert disk() is None
 
 
 def test_no_home(monkeypatch: pytest.MonkeyPatch, place: Path) -> None:
