@@ -1,10 +1,11 @@
 """MNIST as in Nielsen's "Neural Networks and Deep Learning" (2015), chapter 3, beside an epoch of jax's.
 
-    python -m benchmarks.nielsen FOLDER [--epochs 60] [--seeds 0 1 2] [--jax]
+    python -m benchmarks.nielsen FOLDER [--epochs 60] [--seeds 0 1 2] [--constant] [--jax]
 
-784-100-10 sigmoids, cross-entropy of each output, L2 with lambda 5 over 50,000 examples, batches of 10, learning rate
-0.1, weights drawn from N(0, 1/inputs) and biases from N(0, 1). FOLDER holds MNIST's four IDX files. His figure after 60
-epochs is 98.04 % of the 10,000 test images.
+784-100-10 sigmoids, cross-entropy of each output, L2 with lambda 5 over 50,000 examples, batches of 10, weights drawn
+from N(0, 1/inputs) and biases from N(0, 1). FOLDER holds MNIST's four IDX files. His figure for 60 epochs is 98.04 % of
+the 10,000 test images, with a constant learning rate of 0.1, which `--constant` takes; without it the rate falls from
+0.3 to 0 along a cosine.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from chainrule import nn, optim, train
 TRAINED = 50_000
 HIDDEN = 100
 BATCH = 10
-RATE = 0.1
+RATE = 0.3
+CONSTANT = 0.1
 DECAY = 5.0
 
 
@@ -40,12 +42,13 @@ def loss(logits: Any, target: Any) -> Any:
     return 10 * nn.binary_cross_entropy_with_logits(logits, target)
 
 
-def learn(folder: str, seed: int, epochs: int) -> tuple[float, float]:
+def learn(folder: str, seed: int, epochs: int, constant: bool = False) -> tuple[float, float]:
     """The accuracy on the test images after the last epoch, and the seconds of training."""
     x, y = cr.data.mnist(folder)
     test_x, test_y = cr.data.mnist(folder, "test")
     wanted = np.eye(10, dtype=np.float32)[y]
-    optimizer = optim.sgd(RATE, weight_decay=DECAY / TRAINED, mask=optim.matrices)
+    rate = CONSTANT if constant else optim.cosine(RATE, epochs * TRAINED // BATCH)
+    optimizer = optim.sgd(rate, weight_decay=DECAY / TRAINED, mask=optim.matrices)
     begin = time.perf_counter()
     run = train.fit(
         network(seed),
@@ -79,7 +82,7 @@ def jax_epoch(folder: str) -> float:
     def step(layers: Any, rows: Any, x: Any, y: Any) -> Any:
         value, grads = jax.value_and_grad(objective)(layers, x[rows], y[rows])
         return [
-            (w - RATE * (dw + DECAY / TRAINED * w), b - RATE * db)
+            (w - CONSTANT * (dw + DECAY / TRAINED * w), b - CONSTANT * db)
             for (w, b), (dw, db) in zip(layers, grads, strict=True)
         ], value
 
@@ -104,11 +107,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("folder", help="where MNIST's four IDX files are")
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--constant", action="store_true", help="the learning rate of the book, 0.1 throughout")
     parser.add_argument("--jax", action="store_true", help="time an epoch of jax's, too")
     options = parser.parse_args(arguments)
     found: list[tuple[float, float]] = []
     for seed in options.seeds:
-        found.append(learn(options.folder, seed, options.epochs))
+        found.append(learn(options.folder, seed, options.epochs, options.constant))
         accuracy, seconds = found[-1]
         print(f"seed {seed}: {accuracy:.2%} in {seconds:.2f} s, {seconds / options.epochs:.3f} s an epoch", flush=True)
     accuracy, seconds = (statistics.median(column) for column in zip(*found, strict=True))
