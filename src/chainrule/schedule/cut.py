@@ -25,6 +25,7 @@ from chainrule.schedule.plan import (
     Stage,
     Step,
     Store,
+    one_by_one,
 )
 from chainrule.schedule.views import arena
 from chainrule.types import INT64
@@ -69,8 +70,9 @@ def _over_one(stage: Stage) -> Stage:
 def _cut(nest: Nest) -> list[Nest]:
     """A nest of one pass, its reductions cut into parts that a second nest reduces."""
     nest = replace(merge_columns(nest), long=False)
-    limit = COLUMN_CHUNK if nest.along == "columns" else ROW_CHUNK
-    chunk = max(1, limit // max(1, math.prod(nest.columns[1:])))
+    chunk = COLUMN_CHUNK
+    if nest.along == "rows" or len(nest.columns) > 1:
+        chunk = max(1, ROW_CHUNK // max(1, one_by_one((1, *nest.columns[1:]), nest.along == "columns")))
     count = -(-nest.columns[0] // chunk)
     if count <= 1:
         return [nest]

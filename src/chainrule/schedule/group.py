@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 from chainrule.ir.graph import Node
 from chainrule.ir.kinds import Reduce
-from chainrule.schedule.plan import COLUMN_CHUNK, LANES, ROW_CHUNK, Place
+from chainrule.schedule.plan import LANES, ROW_CHUNK, Place, one_by_one
 from chainrule.schedule.views import OUTSIDE, Base, View
 from chainrule.types import Shape
 
@@ -212,6 +212,5 @@ class Group:
 
 def is_long(domain: Shape, axes: Sequence[int]) -> bool:
     """Whether a reduction is cut into parts that are reduced again."""
-    count = math.prod(domain[axis] for axis in axes)
-    along = not axes or len(domain) - 1 in axes
-    return count > (COLUMN_CHUNK if along else ROW_CHUNK)
+    lengths = [domain[axis] for axis in sorted(axes)]
+    return one_by_one(lengths, len(domain) - 1 in axes) > ROW_CHUNK

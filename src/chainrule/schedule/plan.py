@@ -7,6 +7,7 @@ for each axis, all counted in elements, so that transposed, reversed, broadcast 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
@@ -40,6 +41,14 @@ sums of the chunks are added one after the other."""
 
 CONTRACT_STRIP: Final = 8192
 """Products along k that one worker may add up; longer ones are cut, and the strips added one after the other."""
+
+
+def one_by_one(columns: Sequence[int], along: bool) -> int:
+    """How many elements of the columns are reduced one after the other: all, or where the vector is `along` the last
+    axis, those of a lane."""
+    if not along or not columns:
+        return math.prod(columns)
+    return math.prod(columns[:-1]) * -(-columns[-1] // LANES[4])
 
 
 # --- memory -----------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 
 from chainrule.schedule.partial import SUM, Partial, combined, partial_places
 from chainrule.schedule.plan import (
-    COLUMN_CHUNK,
+    ROW_CHUNK,
     Buffer,
     Contraction,
     Loop,
@@ -28,6 +28,7 @@ from chainrule.schedule.plan import (
     Stage,
     Step,
     Store,
+    one_by_one,
 )
 
 LARGE: Final = 1 << 19
@@ -360,9 +361,10 @@ def _of_tile(part: Part, size: int, moved: Moved, partial: Partial) -> Nest | Co
         return replace(step, rows=rows, columns=columns, stages=stages)
     first = _moved_stage(step.stages[0], moved)
     stores = tuple([Store(fold.result, moved(_each(partial[step, fold.result]))) for fold in first.folds])
-    limit = COLUMN_CHUNK if step.along == "columns" else MOST
+    along = step.along == "columns"
+    limit = ROW_CHUNK if along else MOST
     stages = (first, Stage(False, (), (), stores))
-    return replace(step, rows=rows, columns=columns, stages=stages, long=math.prod(columns) > limit)
+    return replace(step, rows=rows, columns=columns, stages=stages, long=one_by_one(columns, along) > limit)
 
 
 def _contraction_of_tile(part: Part, step: Contraction, size: int, moved: Moved, partial: Partial) -> Contraction:
