@@ -70,10 +70,11 @@ def _over_one(stage: Stage) -> Stage:
 def _cut(nest: Nest) -> list[Nest]:
     """A nest of one pass, its reductions cut into parts that a second nest reduces."""
     nest = replace(merge_columns(nest), long=False)
+    total, *others = nest.columns
     chunk = COLUMN_CHUNK
-    if nest.along == "rows" or len(nest.columns) > 1:
-        chunk = max(1, ROW_CHUNK // max(1, one_by_one((1, *nest.columns[1:]), nest.along == "columns")))
-    count = -(-nest.columns[0] // chunk)
+    if others or nest.along == "rows":
+        chunk = max(1, ROW_CHUNK // max(1, one_by_one((1, *others), nest.along == "columns")))
+    count = -(-total // chunk)
     if count <= 1:
         return [nest]
     first, axis = nest.stages[0], len(nest.rows)
@@ -82,8 +83,7 @@ def _cut(nest: Nest) -> list[Nest]:
     stores = tuple([Store(store.value, _cut_place(store.place, axis, chunk)) for store in first.stores])
     once = _with_positions(Stage(True, values, first.folds, stores), axis, chunk)
     parts = Stage(False, (), (), tuple([Store(fold.result, partial[nest, fold.result]) for fold in first.folds]))
-    columns = (chunk, *nest.columns[1:])
-    head = Nest((count, *nest.rows), columns, (once, parts), nest.along, nest.columns[0], nest.nodes)
+    head = Nest((count, *nest.rows), (chunk, *others), (once, parts), nest.along, total, nest.nodes)
     return [head, combined(nest, count, partial)]
 
 
