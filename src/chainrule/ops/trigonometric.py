@@ -96,7 +96,7 @@ def _sinc_numpy(x: Any, *, order: int) -> Any:
     out[far] = _sinc_far(wide[far], order)
     out[~far] = _sinc_near(wide[~far], order)
     out *= math.pi**order
-    return out.astype(float_of(given.dtype))[()]
+    return out.astype(float_of(given.dtype.newbyteorder("=")))[()]
 
 
 def _sine(t: Any, order: int) -> Any:
