@@ -26,16 +26,16 @@ LANES: Final = {4: 16, 8: 8}
 """Elements that a vector holds, by the width of the widest dtype of a nest, on every machine: a reduction along the
 vector has as many partial results, which are combined by halves (lane i with lane i + lanes / 2, and so on)."""
 
-COLUMN_CHUNK: Final = 8192
+COLUMN_CHUNK: Final = 2048
 """Elements along the vector that one reduction takes; longer ones are cut, and the parts reduced again."""
 
-ROW_CHUNK: Final = 512
+ROW_CHUNK: Final = 128
 """Elements that are reduced one after the other, not along the vector, before a cut."""
 
 SHORT: Final = 16
 """Columns up to which a reduction does not go along the vector, but one after the other, in many rows at once."""
 
-CONTRACT_CHUNK: Final = 256
+CONTRACT_CHUNK: Final = 128
 """Products that a contraction adds up one after the other by fused multiply-adds, from zero, in the order of k; the
 sums of the chunks are added one after the other."""
 

@@ -30,6 +30,9 @@ Rng = np.random.Generator
 AMPLITUDE: Final = 8.0
 """By how many units of rounding a result is moved at most: the functions of a good library are within 1 to 4."""
 
+CANCELS: Final = 0.125
+"""How often a sum that roundings can bring to zero is brought to zero."""
+
 WIDE: Final = {"float32": np.dtype(np.float64), "float64": np.dtype(np.longdouble)}
 WORK: Final = 100_000
 """The most multiply-adds of a contraction in more digits than float64: NumPy is slow at them."""
@@ -136,7 +139,11 @@ def _uniform(rng: Any, like: Array) -> Array:
 
 
 def _moved(given: Any, unit: Any, rng: Rng) -> Array:
-    """The result moved by up to AMPLITUDE roundings of numbers of the size `unit`; NaN with a sign that is drawn."""
+    """The result moved by up to AMPLITUDE roundings of numbers of the size `unit`; NaN with a sign that is drawn.
+
+    Where they reach zero it may be zero: what is left of terms that cancel is a multiple of their last digit, and that
+    multiple can be none, which numbers drawn between them would never be.
+    """
     out: Array = np.asarray(given)
     info: Any = np.finfo(out.dtype)
     by: Array = _uniform(rng, out) * (2 * AMPLITUDE) - AMPLITUDE
@@ -149,6 +156,9 @@ def _moved(given: Any, unit: Any, rng: Rng) -> Array:
     if not np.isfinite(change).all():
         change = np.where(np.isfinite(change), change, 0)
     found: Array = np.asarray(out + change.astype(out.dtype))
+    cancels = (np.abs(found) < AMPLITUDE * step) & np.isfinite(step) & np.not_equal(found, 0)
+    if cancels.any():
+        found = np.where(cancels & (_uniform(rng, out) < CANCELS), np.copysign(found.dtype.type(0), found), found)
     lost = np.isnan(found)
     if lost.any():
         np.copysign(found, _uniform(rng, out) - 0.5, out=found, where=lost)

@@ -20,6 +20,9 @@ from chainrule.schedule.plan import CONTRACT_CHUNK, CONTRACT_STRIP
 ROWS: Final = 192
 """Rows of a block: as many as make packing a panel for them cheap, and few enough that they stay in the cache."""
 
+DEPTH: Final = 2 * CONTRACT_CHUNK
+"""Products along k for which a panel is packed: chunks that a tile adds to its sums while they are near."""
+
 SMALL: Final = 40_000
 """Products that are too few to be shared out among workers."""
 
@@ -73,6 +76,11 @@ class Layout:
     group: int  # blocks of one part
 
     @property
+    def depth(self) -> int:
+        """Products along k that are added up for a panel before the next one."""
+        return CONTRACT_CHUNK if self.stream else DEPTH
+
+    @property
     def structure(self) -> str:
         """A text that tells apart what needs different code."""
         turned = "turned" if self.turned else "lines" if self.stream else self.reading or "in place"
@@ -81,11 +89,14 @@ class Layout:
 
 
 def is_special(product: Product) -> bool:
-    """Whether a few rows are so much work that there is code for just this number of them."""
-    if product.dtype.kind != "f" or product.rows > 3:
+    """Whether one row is so much work that there is code for it alone.
+
+    Not where more is done with the sums: the row may be what is left of a batch, whose code serves it as well.
+    """
+    if product.dtype.kind != "f" or product.rows > 1 or not product.plain:
         return False
-    if product.rows == product.columns == 1:
-        return product.inner >= 1024
+    if product.columns == 1:
+        return bool(product.batch) and product.inner >= 1024
     return prod(product.batch) * product.columns * product.inner >= MUCH
 
 
@@ -186,7 +197,7 @@ def layout_of(product: Product, machine: Machine) -> Layout:
         across=out.row != 1 or (out.column == 1 and columns > 1),
         shuffle=16 if tile > 8 else 8,
         in_place=in_place or reading is None,
-        left_in_place=panels // blocks < PANELS or product.rows * min(product.inner, CONTRACT_CHUNK) * size < FEW_BYTES,
+        left_in_place=panels // blocks < PANELS or product.rows * min(product.inner, DEPTH) * size < FEW_BYTES,
         inner=min(product.inner, CONTRACT_STRIP),
         row_block=row_block,
         row_blocks=row_blocks,

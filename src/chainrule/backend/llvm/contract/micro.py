@@ -37,36 +37,50 @@ def write_micro(
 
     Element (i, k) of a tile's left operand is at a + i row + k step, and the next tile's at `apart`. Vector k of the
     right operand is at b + k next; or, where it is `turned`, element j of it at b + j next + k. Sums go to c + i below,
-    the next tile's right under it. Where `more` is not 0 they are added to what is there. Strides count elements and
-    take any value: the same code reads packed and unpacked operands. Vectors are fetched `ahead` of their use,
-    and, where `touch` says so, what will be written to while there are products enough to wait for it.
+    the next tile's right under it. Where `more` is not 0 they are added to what is there, as those of every chunk but
+    the first are. Strides count elements and take any value: the same code reads packed and unpacked operands. Vectors
+    are fetched `ahead` of their use, and, where `touch` says so, what will be written to while there are products
+    enough to wait for it.
     """
     ty = element(dtype)
     with module.function(name, None, internal=True, **PARAMETERS, c=PTR, below=I64, tiles=I64, more=I64) as f:
-        a, row, _, apart, _, _, _, c, below, tiles, more = f.arguments
+        a, row, step, apart, b, following, length, c, below, tiles, more = f.arguments
+        once = f.select(length.gt(0), length, 1)  # no products: a sum of zero
         with f.loop(0, tiles, 1, [a, c]) as tile:
             here, into = tile.carried
-            starts = [f.element(here, row * i, ty) for i in range(rows)]
             if touch:
-                with f.when(f.arguments[6].ge(CONTRACT_CHUNK)):
+                with f.when(length.ge(CONTRACT_CHUNK)):
                     for i in range(rows):
-                        fetch(f, f.element(into, below * i, ty))
-            sums = _turned(f, dtype, starts, width) if turned else _straight(f, dtype, starts, width, ahead)
-            pieces = split(width, lanes(dtype))
-            places = [f.element(into, below * i + j, ty) for i in range(rows) for j, _ in pieces]
-            with f.when(more.ne(0)):
-                for x, place in zip(sums, places, strict=True):
-                    f.store(add(dtype, f.load(x.ty, place), x), place)
-            with f.when(more.eq(0)):
-                for x, place in zip(sums, places, strict=True):
-                    f.store(x, place)
+                        for j in (0, width - 1):  # a row of a tile is a line of the cache, or parts of two
+                            fetch(f, f.element(into, below * i + j, ty))
+            with f.loop(0, once, CONTRACT_CHUNK) as chunk:
+                rest = length - chunk.index
+                size = f.select(rest.lt(CONTRACT_CHUNK), rest, CONTRACT_CHUNK)
+                starts = [f.element(here, row * i + step * chunk.index, ty) for i in range(rows)]
+                vectors = f.element(b, chunk.index if turned else following * chunk.index, ty)
+                sums = (
+                    _turned(f, dtype, starts, width, vectors, size)
+                    if turned
+                    else _straight(f, dtype, starts, width, vectors, size, ahead)
+                )
+                pieces = split(width, lanes(dtype))
+                places = [f.element(into, below * i + j, ty) for i in range(rows) for j, _ in pieces]
+                adds = more.ne(0) | chunk.index.ne(0)
+                with f.when(adds):
+                    for x, place in zip(sums, places, strict=True):
+                        f.store(add(dtype, f.load(x.ty, place), x), place)
+                with f.when(~adds):
+                    for x, place in zip(sums, places, strict=True):
+                        f.store(x, place)
             tile.next = [f.element(here, apart, ty), f.element(into, below * rows, ty)]
         f.ret()
 
 
-def _straight(f: Function, dtype: DType, starts: Sequence[Val], width: int, ahead: int) -> Sequence[Val]:
+def _straight(
+    f: Function, dtype: DType, starts: Sequence[Val], width: int, b: Val, length: Val, ahead: int
+) -> Sequence[Val]:
     ty = element(dtype)
-    _, _, step, _, b, following, length, *_ = f.arguments
+    _, _, step, _, _, following, *_ = f.arguments
     pieces = split(width, lanes(dtype))
     zeros = [f.constant(0, ty.of(n)) for _ in starts for _, n in pieces]
     with f.loop(0, length, 1, [f.constant(0, I64), b, *zeros]) as loop:
@@ -85,10 +99,10 @@ def _straight(f: Function, dtype: DType, starts: Sequence[Val], width: int, ahea
     return loop.results[2:]
 
 
-def _turned(f: Function, dtype: DType, starts: Sequence[Val], width: int) -> Sequence[Val]:
+def _turned(f: Function, dtype: DType, starts: Sequence[Val], width: int, b: Val, length: Val) -> Sequence[Val]:
     """Columns that are contiguous along k: elements of 16 bytes of each are turned to vectors in registers."""
     ty = element(dtype)
-    _, _, step, _, b, following, length, *_ = f.arguments
+    _, _, step, _, _, following, *_ = f.arguments
     group, half = 16 // ty.nbytes, lanes(dtype) // 2
     sides = range(width // half)
     heads = [f.element(b, following * j, ty) for j in range(0, width, group)]

@@ -18,7 +18,7 @@ from chainrule.backend.llvm.contract.move import Reading, write_move
 from chainrule.backend.llvm.contract.product import Product
 from chainrule.backend.llvm.kernel import Kernel
 from chainrule.backend.llvm.values import I64, Val
-from chainrule.schedule.plan import CONTRACT_CHUNK, CONTRACT_STRIP
+from chainrule.schedule.plan import CONTRACT_STRIP
 
 BEHIND: Final = 64
 """Elements behind each region of the scratch, where whole vectors are read and written of which some lanes count."""
@@ -57,10 +57,10 @@ def multiply(product: Product, layout: Layout, strip_stride: int) -> Kernel:
 def _scratch(layout: Layout) -> tuple[int, int, int, int]:
     """Elements of the scratch before its regions, and all: a packed panel, packed rows, turned sums, sums."""
     width, rows = layout.width, layout.row_block
-    left = (width if layout.stream else CONTRACT_CHUNK * width) + BEHIND
-    turned = left + ((CONTRACT_CHUNK + 16) * rows + BEHIND if not layout.left_in_place else 0)
+    left = (width if layout.stream else layout.depth * width) + BEHIND
+    turned = left + ((layout.depth + 16) * rows + BEHIND if not layout.left_in_place else 0)
     sums = turned + (0 if layout.across else width * (rows + BEHIND))
-    panels = layout.column_most // width + 1 if layout.inner > CONTRACT_CHUNK else 1
+    panels = layout.column_most // width + 1 if layout.inner > layout.depth else 1
     return left, turned, sums, sums + (0 if layout.direct else panels * rows * width + BEHIND)
 
 
@@ -186,7 +186,7 @@ class _Body(Frame):
             shift = f.select(ragged, whole - early, 0)
             once = f.select(length.gt(0), length, 1)  # no products: a sum of zero
             strip = _Strip(left, starts, top, rows, self.m - top, tiles, shift, length)
-            with f.loop(0, once, CONTRACT_CHUNK) as chunk:
+            with f.loop(0, once, self.layout.depth) as chunk:
                 self._chunk(strip, chunk.index, start, end)
 
     def _tiles(self, rows: Val) -> _Tiles:
@@ -203,18 +203,18 @@ class _Body(Frame):
         return _Tiles(low, number - higher, higher, small, large)
 
     def _chunk(self, strip: _Strip, chunk: Val, start: Val, end: Val) -> None:
-        """The products of one chunk along k, for the panels from one column to another."""
+        """The products of some chunks along k, for the panels from one column to another."""
         f, layout, width = self.f, self.layout, self.layout.width
         a, b, out = self.matrices[0], self.matrices[1], self.matrices[-1]
-        size = self.least(strip.length - chunk, CONTRACT_CHUNK)
+        size = self.least(strip.length - chunk, layout.depth)
         left = _Left(f.element(strip.left, chunk * a.column, self.ty), a.row, a.column, None)
         if layout.left is not None:
             packed = ~self.left_in_place
             with f.when(packed):
                 self._pack_left(strip, left, size, strip.length - chunk - size)
             left = _Left(f.select(packed, self.left, left.pointer), a.row, a.column, packed)
-        several = f.select(strip.length.gt(CONTRACT_CHUNK), strip.rows, 0)
-        last = (chunk + CONTRACT_CHUNK).ge(strip.length)
+        several = f.select(strip.length.gt(layout.depth), strip.rows, 0)
+        last = (chunk + layout.depth).ge(strip.length)
         with f.loop(start, end, width) as loop:
             place = loop.index
             vectors = f.element(strip.starts[1], place * b.column + chunk * b.row, self.ty)
@@ -245,7 +245,7 @@ class _Body(Frame):
         f, step = self.f, left.step
         tiles, room = strip.tiles, self.room
         # where rows are short pieces of long lines, some lines are read over all tiles, so that each is fetched once
-        lines = 16 if self.layout.left == "rows" else CONTRACT_CHUNK
+        lines = 16 if self.layout.left == "rows" else self.layout.depth
         with f.loop(0, size, lines) as loop:
             first = f.element(left.pointer, loop.index * step, self.ty)
             count = self.least(size - loop.index, lines)
