@@ -33,7 +33,7 @@ def kernels(step: Contraction, machine: Machine, allocate: Allocate) -> list[Ker
         layout = layout_of(product, machine)
         if worth_packing(product, layout):
             pack, product = pack_right(product, layout, allocate)
-            return [*copies, pack, multiply(product, replace(layout, in_place=True), 0)]
+            return [*copies, pack, multiply(product, replace(layout, in_place=True), 0, layout.width)]
         return [*copies, multiply(product, layout, 0)]
     return [*copies, *_by_strips(product, machine, allocate)]
 

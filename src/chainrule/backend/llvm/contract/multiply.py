@@ -24,8 +24,11 @@ BEHIND: Final = 64
 """Elements behind each region of the scratch, where whole vectors are read and written of which some lanes count."""
 
 
-def multiply(product: Product, layout: Layout, strip_stride: int) -> Kernel:
-    """The kernel that computes a product; the result of strip s is `strip_stride` elements behind that of the first."""
+def multiply(product: Product, layout: Layout, strip_stride: int, following: int | None = None) -> Kernel:
+    """The kernel that computes a product; the result of strip s is `strip_stride` elements behind that of the first.
+
+    Vectors of the right operand that are read where they lie are `following` elements apart, if not as its rows are.
+    """
     ending = ending_of(product, layout.across)
     writer = _Writer(product.dtype.str, layout, ending, len(product.batch))
     matrices = (product.left, product.right, *product.others)
@@ -37,7 +40,9 @@ def multiply(product: Product, layout: Layout, strip_stride: int) -> Kernel:
     strips = [CONTRACT_STRIP * product.left.column, CONTRACT_STRIP * product.right.row]
     strips += [strip_stride] * len(product.others)
     *starts, scratch = _scratch(layout)
-    words += [*starts, layout.in_place, layout.left_in_place]
+    if following is None:
+        following = product.right.column if layout.turned else product.right.row
+    words += [*starts, layout.in_place, layout.left_in_place, following]
     for matrix, strip in zip(matrices, strips, strict=True):
         words += strides(matrix, strip)
     words += ending.words
@@ -157,6 +162,7 @@ class _Body(Frame):
         self.packed = f.arguments[4]
         self.left, self.turned, self.sums = [f.element(self.packed, start, self.ty) for start in self.words(3)]
         self.in_place, self.left_in_place = [word.ne(0) for word in self.words(2)]
+        self.following = self.words(1)[0]
         dtypes = [writer.dtype, writer.dtype, *writer.ending.dtypes]
         self.matrices = [self.matrix(i, dtype, 1 + writer.batch) for i, dtype in enumerate(dtypes)]
 
@@ -218,7 +224,7 @@ class _Body(Frame):
         with f.loop(start, end, width) as loop:
             place = loop.index
             vectors = f.element(strip.starts[1], place * b.column + chunk * b.row, self.ty)
-            following = b.column if layout.turned else b.row
+            following = self.following
             if layout.reading is not None:
                 across = f.constant(width, I64)
                 with f.when(~self.in_place):

@@ -15,7 +15,7 @@ from chainrule.backend.llvm.contract.move import write_move
 from chainrule.backend.llvm.contract.product import Matrix, Product
 from chainrule.backend.llvm.kernel import Kernel
 from chainrule.backend.llvm.values import I64
-from chainrule.schedule.plan import CONTRACT_CHUNK, Buffer, Place
+from chainrule.schedule.plan import Buffer, Place
 
 DType = np.dtype[Any]
 
@@ -34,26 +34,26 @@ def worth_packing(product: Product, layout: Layout) -> bool:
 def pack_right(product: Product, layout: Layout, allocate: Callable[[int], Buffer]) -> tuple[Kernel, Product]:
     """The kernel that packs the right operand, and the product that reads it so.
 
-    In packed memory the vector of row k of the panel that begins at column j is at j inner + k width.
+    In packed memory the panels of `depth` rows, from row k on, are at k columns, one after another, and their rows too.
     """
-    k, n, width, dtype = product.inner, product.columns, layout.width, product.dtype
+    k, n, width, dtype, depth = product.inner, product.columns, layout.width, product.dtype, layout.depth
     assert layout.reading is not None, "what is read in place is not packed"
-    place = Place(allocate(k * n * dtype.itemsize), dtype, (width, k))
-    packed = Matrix(place, (), width, k)
-    chunks = -(-k // CONTRACT_CHUNK)
+    chunks = -(-k // depth)
+    place = Place(allocate(chunks * depth * n * dtype.itemsize), dtype, (n, depth))
+    packed = Matrix(place, (), n, depth)
     reading, lanes = layout.reading, layout.shuffle
 
     def write(module: Module, name: str) -> None:
         write_move(module, f"{name}.move", dtype, reading, width, lanes)
         with kernel_function(module, name) as f:
-            _write(f, f"{name}.move", dtype, width)
+            _write(f, f"{name}.move", dtype, width, depth)
             f.ret(0)
 
     kernel = Kernel(
         structure=f"pack {dtype} {reading} {width} {lanes}",
         write=write,
         pointers=(address(product.right), address(packed)),
-        words=(n // width * chunks, chunks, k, *strides(product.right)),
+        words=(n // width * chunks, chunks, k, n, *strides(product.right)),
         parts=n // width * chunks,
         nbytes=2 * k * n * dtype.itemsize,
         title="pack right",
@@ -61,17 +61,17 @@ def pack_right(product: Product, layout: Layout, allocate: Callable[[int], Buffe
     return kernel, replace(product, right=packed)
 
 
-def _write(f: Function, move: str, dtype: DType, width: int) -> None:
+def _write(f: Function, move: str, dtype: DType, width: int, depth: int) -> None:
     frame = Frame(f)
-    units, chunks, length = frame.words(3)
+    units, chunks, length, columns = frame.words(4)
     source = frame.matrix(0, dtype, 0)
     target = frame.pointer(1)
     one, across = f.constant(1, I64), f.constant(width, I64)
     with frame.share(one, units) as loop:
         panel, chunk = frame.place(loop.index, [units, chunks])
-        column, row = panel * width, chunk * CONTRACT_CHUNK
-        rows = frame.least(length - row, CONTRACT_CHUNK)
+        column, row = panel * width, chunk * depth
+        rows = frame.least(length - row, depth)
         here = f.element(source.pointer, row * source.row + column * source.column, source.ty)
-        there = f.element(target, column * length + row * width, source.ty)
+        there = f.element(target, row * columns + column * depth, source.ty)
         given = [here, source.row, source.column, rows, across, there, across, rows]
         f.do(f"call void @{move}({', '.join(f'{x.ty} {x.text}' for x in given)})")
