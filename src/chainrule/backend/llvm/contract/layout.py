@@ -56,7 +56,6 @@ class Layout:
     tile: int  # and of the highest one
     width: int  # columns of sums in registers, of a panel
     stream: bool  # one row, for which the right operand is read line by line
-    turned: bool  # columns of the right operand are turned to vectors in registers
     ahead: int  # lines of the right operand that are fetched ahead
     reading: Reading | None  # how panels of the right operand are copied; None: always read where they lie
     left: Reading | None  # how rows of the left operand are copied; None: always read where they lie
@@ -78,26 +77,29 @@ class Layout:
     @property
     def depth(self) -> int:
         """Products along k that are added up for a panel before the next one."""
-        return CONTRACT_CHUNK if self.stream else DEPTH
+        if self.stream:
+            return CONTRACT_CHUNK
+        return DEPTH if self.reading is not None else CONTRACT_STRIP
 
     @property
     def structure(self) -> str:
         """A text that tells apart what needs different code."""
-        turned = "turned" if self.turned else "lines" if self.stream else self.reading or "in place"
+        right = "lines" if self.stream else self.reading or "in place"
         ways = f"{self.direct:d}{self.across:d} {self.shuffle}"
-        return f"{self.lowest}-{self.tile}x{self.width} {turned} {self.ahead} {self.left} {ways}"
+        return f"{self.lowest}-{self.tile}x{self.width} {right} {self.ahead} {self.left} {ways}"
 
 
 def is_special(product: Product) -> bool:
     """Whether one row is so much work that there is code for it alone.
 
-    Not where more is done with the sums: the row may be what is left of a batch, whose code serves it as well.
+    Not where columns are contiguous along k: there a sum along the vector is faster (schedule/vector.py). Nor where
+    more is done with the sums: the row may be what is left of a batch, whose code serves it as well.
     """
     if product.dtype.kind != "f" or product.rows > 1 or not product.plain:
         return False
     if product.columns == 1:
         return bool(product.batch) and product.inner >= 1024
-    return prod(product.batch) * product.columns * product.inner >= MUCH
+    return prod(product.batch) * product.columns * product.inner >= MUCH and reading_of(product) != "columns"
 
 
 def tile_of(product: Product, machine: Machine) -> tuple[int, int]:
@@ -127,11 +129,6 @@ def turned(product: Product) -> Product:
     return other if product.rows > 3 and scattered else product
 
 
-def in_registers(product: Product) -> bool:
-    """Whether columns that are contiguous along k are turned to vectors in registers, for the few rows there are."""
-    return is_special(product) and product.columns >= lanes(product.dtype) and reading_of(product) == "columns"
-
-
 def reading_of(product: Product) -> Reading:
     """How the right operand lies in memory."""
     if product.right.column == 1 or (product.columns == 1 and product.right.row != 1):
@@ -154,9 +151,6 @@ def layout_of(product: Product, machine: Machine) -> Layout:
     tile, width = tile_of(product, machine)
     out = product.others[-1]
     reading: Reading | None = reading_of(product)
-    turned = in_registers(product)
-    if turned:
-        reading, width = None, n
     if width == 1:
         reading = None
     special = is_special(product)
@@ -189,8 +183,7 @@ def layout_of(product: Product, machine: Machine) -> Layout:
         tile=tile,
         width=width,
         stream=stream,
-        turned=turned,
-        ahead=8 if special and reading is None and not turned else 0,
+        ahead=8 if special and reading is None else 0,
         reading=reading,
         left=left_reading(product, panels),
         direct=direct,

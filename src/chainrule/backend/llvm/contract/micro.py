@@ -9,17 +9,13 @@ import numpy as np
 
 from chainrule.backend.llvm.builder import Function, Module
 from chainrule.backend.llvm.contract.element import add, element, lanes, multiply_add
-from chainrule.backend.llvm.contract.move import fetch, split, transposed
+from chainrule.backend.llvm.contract.move import fetch, split
 from chainrule.backend.llvm.values import I64, PTR, Val
 from chainrule.schedule.plan import CONTRACT_CHUNK
 
 DType = np.dtype[Any]
 
 PARAMETERS = {"a": PTR, "row": I64, "step": I64, "apart": I64, "b": PTR, "next": I64, "length": I64}
-
-
-AT_ONCE: Final = 4
-"""Elements of 16 bytes of a column that are turned one after another: a line of the cache."""
 
 
 def write_micro(
@@ -29,18 +25,16 @@ def write_micro(
     rows: int,
     width: int,
     *,
-    turned: bool = False,
     ahead: int = 0,
     touch: bool = False,
 ) -> None:
     """Writes a function that adds up `length` products for each element of `tiles` tiles of rows x width, in k's order.
 
     Element (i, k) of a tile's left operand is at a + i row + k step, and the next tile's at `apart`. Vector k of the
-    right operand is at b + k next; or, where it is `turned`, element j of it at b + j next + k. Sums go to c + i below,
-    the next tile's right under it. Where `more` is not 0 they are added to what is there, as those of every chunk but
-    the first are. Strides count elements and take any value: the same code reads packed and unpacked operands. Vectors
-    are fetched `ahead` of their use, and, where `touch` says so, what will be written to while there are products
-    enough to wait for it.
+    right operand is at b + k next. Sums go to c + i below, the next tile's right under it. Where `more` is not 0 they
+    are added to what is there, as those of every chunk but the first are. Strides count elements and take any value:
+    the same code reads packed and unpacked operands. Vectors are fetched `ahead` of their use, and, where `touch` says
+    so, what will be written to while there are products enough to wait for it.
     """
     ty = element(dtype)
     with module.function(name, None, internal=True, **PARAMETERS, c=PTR, below=I64, tiles=I64, more=I64) as f:
@@ -57,12 +51,8 @@ def write_micro(
                 rest = length - chunk.index
                 size = f.select(rest.lt(CONTRACT_CHUNK), rest, CONTRACT_CHUNK)
                 starts = [f.element(here, row * i + step * chunk.index, ty) for i in range(rows)]
-                vectors = f.element(b, chunk.index if turned else following * chunk.index, ty)
-                sums = (
-                    _turned(f, dtype, starts, width, vectors, size)
-                    if turned
-                    else _straight(f, dtype, starts, width, vectors, size, ahead)
-                )
+                vectors = f.element(b, following * chunk.index, ty)
+                sums = _products(f, dtype, starts, width, vectors, size, ahead)
                 pieces = split(width, lanes(dtype))
                 places = [f.element(into, below * i + j, ty) for i in range(rows) for j, _ in pieces]
                 adds = more.ne(0) | chunk.index.ne(0)
@@ -76,7 +66,7 @@ def write_micro(
         f.ret()
 
 
-def _straight(
+def _products(
     f: Function, dtype: DType, starts: Sequence[Val], width: int, b: Val, length: Val, ahead: int
 ) -> Sequence[Val]:
     ty = element(dtype)
@@ -97,57 +87,6 @@ def _straight(
                 sums[place] = multiply_add(f, dtype, spread, vector, sums[place])
         loop.next = [at + step, f.element(vectors, following, ty), *sums]
     return loop.results[2:]
-
-
-def _turned(f: Function, dtype: DType, starts: Sequence[Val], width: int, b: Val, length: Val) -> Sequence[Val]:
-    """Columns that are contiguous along k: elements of 16 bytes of each are turned to vectors in registers."""
-    ty = element(dtype)
-    _, _, step, _, _, following, *_ = f.arguments
-    group, half = 16 // ty.nbytes, lanes(dtype) // 2
-    sides = range(width // half)
-    heads = [f.element(b, following * j, ty) for j in range(0, width, group)]
-
-    def columns(at: Val, first: int) -> list[Val]:
-        from_heads = [f.element(head, at, ty) for head in heads[first // group : (first + half) // group]]
-        return [f.element(head, following * i, ty) if i else head for head in from_heads for i in range(group)]
-
-    def products(sums: list[Val], at: Val, side: int, vector: Val) -> None:
-        for i, start in enumerate(starts):
-            left = f.splat(f.load(ty, f.element(start, at * step, ty)), half)
-            place = i * len(sides) + side
-            sums[place] = multiply_add(f, dtype, left, vector, sums[place])
-
-    def groups(first: Val | int, last: Val, count: int, before: Sequence[Val]) -> Sequence[Val]:
-        """The products of `count` groups in every round, for some columns after others: lines are read in one go."""
-        with f.loop(first, last, group * count, before) as loop:
-            sums = list(loop.carried)
-            for side in sides:
-                for at in [loop.index + group * i for i in range(count)]:
-                    for i, vector in enumerate(transposed(f, columns(at, side * half), ty)):
-                        products(sums, at + i, side, vector)
-                if count > 1:
-                    for pointer in columns(loop.index + 512 // ty.nbytes, side * half):
-                        fetch(f, pointer)
-            loop.next = sums
-        return loop.results
-
-    for j in range(width):  # the columns after the next ones, whose elements follow where there are few along k
-        for line in (0, 64 // ty.nbytes):
-            fetch(f, f.element(f.element(b, following * (2 * width + j), ty), line, ty))
-    sums: Sequence[Val] = [f.constant(0, ty.of(half))] * (len(sides) * len(starts))
-    whole, lines = length & -group, length & -AT_ONCE * group
-    if len(starts) == 1:
-        sums = groups(0, lines, AT_ONCE, sums)
-    with f.loop(whole, length, 1, groups(lines if len(starts) == 1 else 0, whole, 1, sums)) as rest:
-        last = list(rest.carried)
-        for side in sides:
-            vector = f.constant(0, ty.of(half))
-            for j, pointer in enumerate(columns(rest.index, side * half)):
-                vector = f.insert(vector, f.load(ty, pointer), j)
-            products(last, rest.index, side, vector)
-        rest.next = last
-    pairs = zip(rest.results[::2], rest.results[1::2], strict=True)
-    return [f.shuffle(x, y, range(2 * half)) for x, y in pairs]
 
 
 def write_stream(module: Module, name: str, dtype: DType) -> None:

@@ -41,7 +41,7 @@ def multiply(product: Product, layout: Layout, strip_stride: int, following: int
     strips += [strip_stride] * len(product.others)
     *starts, scratch = _scratch(layout)
     if following is None:
-        following = product.right.column if layout.turned else product.right.row
+        following = product.right.row
     words += [*starts, layout.in_place, layout.left_in_place, following]
     for matrix, strip in zip(matrices, strips, strict=True):
         words += strides(matrix, strip)
@@ -102,10 +102,10 @@ class _Writer:
         layout = self.layout
         if layout.stream:
             write_stream(module, f"{name}.1", self.dtype)
-        for rows in range(layout.lowest, layout.tile + 1) if not layout.stream else ():
-            code = f"{name}.{rows}"
-            turned, ahead = layout.turned, layout.ahead
-            write_micro(module, code, self.dtype, rows, layout.width, turned=turned, ahead=ahead, touch=layout.direct)
+        else:
+            for rows in range(layout.lowest, layout.tile + 1):
+                code, ahead, touch = f"{name}.{rows}", layout.ahead, layout.direct
+                write_micro(module, code, self.dtype, rows, layout.width, ahead=ahead, touch=touch)
         for reading, width in dict.fromkeys(self.moves.values()):
             write_move(module, f"{name}.{reading}{width}", self.dtype, reading, width, layout.shuffle)
         with kernel_function(module, name) as f:
