@@ -39,7 +39,7 @@ LINE: Final = 2048
 """Columns of the one row of a product whose sums lie in the cache while they grow."""
 
 MUCH: Final = 1 << 17
-"""Products for each row, of three rows or fewer, from which on these have code of their own."""
+"""Products of a single row from which on it has code of its own."""
 
 PANELS: Final = 8
 """Panels of the right operand from which on packing the left one pays."""
@@ -104,15 +104,11 @@ def is_special(product: Product) -> bool:
 
 def tile_of(product: Product, machine: Machine) -> tuple[int, int]:
     """Rows and columns of sums in registers: as many as there is room for, wider where there are few rows."""
-    n, rows, columns = lanes(product.dtype), product.rows, product.columns
+    n, columns = lanes(product.dtype), product.columns
     if product.dtype.kind != "f":
         return 2, n
     if is_special(product):
-        if rows == columns == 1:
-            return 1, 1
-        if rows == 1:
-            return 1, max(n, min(4 * n, columns - columns % (n // 4)))
-        return rows, 3 * n // 2 if columns >= 2 * n else n
+        return 1, 1 if columns == 1 else max(n, min(4 * n, columns - columns % (n // 4)))
     if columns <= n // 2:
         return 8, n // 4 if columns <= n // 4 else n // 2
     return (12, 2 * n) if machine.vector_bits == 512 and columns >= 2 * n else (6, n)
@@ -154,7 +150,7 @@ def layout_of(product: Product, machine: Machine) -> Layout:
     if width == 1:
         reading = None
     special = is_special(product)
-    stream = special and product.rows == 1 and reading == "rows" and columns >= 4 * n and product.inner >= FEW
+    stream = special and reading == "rows" and columns >= 4 * n and product.inner >= FEW
     if stream:
         tile, width = 1, LINE if columns >= 4 * LINE * machine.cores or machine.cores == 1 else LINE // 4
     in_place = reading == "rows" and (columns >= width or stream)
