@@ -44,14 +44,7 @@ def training(problem: Training, way: str, threads: int) -> Program:
         import llvmlite.binding  # noqa: F401
 
         beside["import llvmlite"] = time.perf_counter() - start
-    model = network(problem)
-    opt = optim.adam(problem.rate) if problem.optimizer == "adam" else optim.sgd(problem.rate)
-    loss_of = nn.cross_entropy if problem.loss == "cross_entropy" else nn.mse
-
-    def step(model: Any, state: Any, x: Any, y: Any) -> Any:
-        loss, grads = cr.value_and_grad(lambda m: loss_of(m(x), y))(model)
-        model, state = opt.update(model, state, grads)
-        return model, state, loss
+    step, *held = step_of(problem)
 
     def epoch(model: Any, state: Any, xs: Any, ys: Any) -> Any:
         def body(carry: Any, batch: Any) -> Any:
@@ -65,7 +58,6 @@ def training(problem: Training, way: str, threads: int) -> Program:
         call, inputs = staged(epoch, threads, donate=(0, 1)), [problem.data]
     else:
         call, inputs = staged(step, threads, donate=(0, 1)), list(zip(*problem.data, strict=True))
-    held = [model, opt.init(model)]
 
     def run(n: int) -> None:
         model, state = held
@@ -82,6 +74,20 @@ def training(problem: Training, way: str, threads: int) -> Program:
 
     units = problem.batches if way == "epoch" else 1
     return Program(run, check, units=units, beside=beside, report=report_of(call, lambda: (*held, *inputs[0])))
+
+
+def step_of(problem: Training) -> tuple[Callable[..., Any], Any, Any]:
+    """One step of the training, and what it begins with: the model, and the optimizer's state."""
+    model = network(problem)
+    opt = optim.adam(problem.rate) if problem.optimizer == "adam" else optim.sgd(problem.rate)
+    loss_of = nn.cross_entropy if problem.loss == "cross_entropy" else nn.mse
+
+    def step(model: Any, state: Any, x: Any, y: Any) -> Any:
+        loss, grads = cr.value_and_grad(lambda m: loss_of(m(x), y))(model)
+        model, state = opt.update(model, state, grads)
+        return model, state, loss
+
+    return step, model, opt.init(model)
 
 
 def network(problem: Training) -> Any:
