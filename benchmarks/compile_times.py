@@ -27,7 +27,7 @@ STAGES = {
     "simplify": ("chainrule.api.jit", "simplify"),
     "schedule": ("chainrule.backend.llvm.build", "schedule"),
     "lower": ("chainrule.backend.llvm.build", "lower"),
-    "text": ("chainrule.backend.llvm.code", "kernel_text"),
+    "text": ("chainrule.backend.llvm.code", "code_text"),
     "LLVM": ("chainrule.backend.llvm.code", "compile_text"),
     "load": ("chainrule.backend.llvm.code", "load"),
 }

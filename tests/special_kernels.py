@@ -10,10 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.backend.llvm.builder import Module
-from chainrule.backend.llvm.engine import compile_text, load
+from chainrule.backend.llvm.code import addresses
 from chainrule.backend.llvm.kernel import Kernel
-from chainrule.backend.llvm.target import host
 from chainrule.ir.node import Node, input_value
 from chainrule.ir.op import Op
 from chainrule.schedule.plan import Buffer, Place, Special
@@ -30,11 +28,7 @@ _CODE: dict[str, Any] = {}
 def function(kernel: Kernel) -> Any:
     """The kernel's machine code, compiled once for a structure."""
     if kernel.structure not in _CODE:
-        name = f"special_{len(_CODE)}"
-        module = Module()
-        kernel.write(module, name)
-        (address,) = load(compile_text(str(module), host()), [name])
-        _CODE[kernel.structure] = SIGNATURE(address)
+        _CODE[kernel.structure] = SIGNATURE(addresses([kernel])[0][kernel.structure])
     return _CODE[kernel.structure]
 
 

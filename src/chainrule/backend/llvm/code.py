@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -10,7 +9,7 @@ from typing import Final
 from chainrule.backend.llvm.builder import Module
 from chainrule.backend.llvm.disk import disk
 from chainrule.backend.llvm.engine import compile_text, load
-from chainrule.backend.llvm.kernel import Kernel
+from chainrule.backend.llvm.kernel import Kernel, Routine, code_name
 from chainrule.backend.llvm.key import key
 from chainrule.backend.llvm.target import Target, target
 
@@ -24,17 +23,12 @@ def addresses(kernels: Iterable[Kernel]) -> tuple[dict[str, int], int]:
     compiled = 0
     with _LOCK:
         for kernel in kernels:
-            structure = kernel.structure
-            if structure not in _KNOWN:
-                _KNOWN[structure], made = _make(kernel)
-                compiled += made
-            found[structure] = _KNOWN[structure]
+            for code in (*kernel.routines, kernel):
+                if code.structure not in _KNOWN:
+                    _KNOWN[code.structure], made = _make(code)
+                    compiled += made
+            found[kernel.structure] = _KNOWN[kernel.structure]
     return found, compiled
-
-
-def kernel_name(structure: str) -> str:
-    """The name of the function that has a structure's code."""
-    return f"kernel_{hashlib.sha256(structure.encode()).hexdigest()[:32]}"
 
 
 def object_code(structure: str, text: Callable[[], str], made_for: Target) -> tuple[bytes, bool]:
@@ -50,14 +44,14 @@ def object_code(structure: str, text: Callable[[], str], made_for: Target) -> tu
     return code, True
 
 
-def kernel_text(kernel: Kernel) -> str:
-    """LLVM's text of a kernel's code."""
+def code_text(code: Kernel | Routine) -> str:
+    """LLVM's text of a kernel's code, or a routine's."""
     module = Module()
-    kernel.write(module, kernel_name(kernel.structure))
+    code.write(module, code_name(code.structure))
     return str(module)
 
 
-def _make(kernel: Kernel) -> tuple[int, bool]:
-    code, compiled = object_code(kernel.structure, lambda: kernel_text(kernel), target())
-    (address,) = load(code, [kernel_name(kernel.structure)])
-    return address, compiled
+def _make(code: Kernel | Routine) -> tuple[int, bool]:
+    """The address of the code, of a routine that of its first function, and whether it had to be compiled."""
+    written, compiled = object_code(code.structure, lambda: code_text(code), target())
+    return load(written, code.names)[0], compiled

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from chainrule.backend.llvm.code import kernel_name, kernel_text
+from chainrule.backend.llvm.code import code_text
 from chainrule.backend.llvm.engine import assembly, compile_text
-from chainrule.backend.llvm.kernel import Kernel
+from chainrule.backend.llvm.kernel import Kernel, Routine
 from chainrule.backend.llvm.lower import Work, lower
 from chainrule.backend.llvm.machine import Machine, vectors
 from chainrule.backend.llvm.runtime.native import NAMES, runtime_text
@@ -42,6 +42,7 @@ class Inspection:
     kernels: int = 0
     nbytes: int = 0
     registers: Counter[str] = field(default_factory=Counter[str])
+    defined: set[str] = field(default_factory=set[str])
     undefined: set[str] = field(default_factory=set[str])
     without: list[str] = field(default_factory=list[str])  # kernels without a vector register as wide as there are
 
@@ -83,21 +84,22 @@ def inspect_target(target: Target, quick: bool = False, only: Sequence[str] = ()
     found = Inspection()
     machine = AARCH64 if target.triple.startswith("aarch64") else X86_64
     _add(found, "runtime", runtime_text(target.triple), NAMES, target, machine)
-    for kernel in kernels(target, quick, only):
-        _add(found, kernel.title, kernel_text(kernel), (kernel_name(kernel.structure),), target, machine)
+    for title, code in codes(target, quick, only):
+        _add(found, title, code_text(code), code.names, target, machine)
     return found
 
 
-def kernels(target: Target, quick: bool, only: Sequence[str]) -> Iterator[Kernel]:
-    """Yields the different kernels of all workloads."""
+def codes(target: Target, quick: bool, only: Sequence[str]) -> Iterator[tuple[str, Kernel | Routine]]:
+    """Yields the different kernels of all workloads with their titles, and what they call before them."""
     wide, registers = vectors(target)
     known: set[str] = set()
     for workload in workloads(quick, only):
         lines = lower(schedule(workload.staged()[0], ()), Machine(vector_bits=wide, registers=registers)).lines
         for kernel in [line.kernel for line in lines if isinstance(line, Work)]:
-            if kernel.structure not in known:
-                known.add(kernel.structure)
-                yield kernel
+            for code in (*kernel.routines, kernel):
+                if code.structure not in known:
+                    known.add(code.structure)
+                    yield kernel.title if code is kernel else code.structure, code
 
 
 def _add(found: Inspection, title: str, text: str, names: tuple[str, ...], target: Target, machine: int) -> None:
@@ -107,7 +109,8 @@ def _add(found: Inspection, title: str, text: str, names: tuple[str, ...], targe
         raise ValueError(f"expected {', '.join(names)} for machine {machine}, got {held}")
     found.kernels += 1
     found.nbytes += len(code)
-    found.undefined |= held.undefined
+    found.defined |= held.defined
+    found.undefined |= held.undefined - found.defined
     if machine == X86_64:
         kinds = registers(assembly(text, target))
         found.registers.update(kinds)

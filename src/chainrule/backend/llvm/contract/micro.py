@@ -10,43 +10,61 @@ import numpy as np
 from chainrule.backend.llvm.builder import Function, Module
 from chainrule.backend.llvm.contract.element import add, element, lanes, multiply_add
 from chainrule.backend.llvm.contract.move import fetch, split
-from chainrule.backend.llvm.values import I64, PTR, Val
+from chainrule.backend.llvm.kernel import Routine
+from chainrule.backend.llvm.values import I64, PTR, Ty, Val
 from chainrule.schedule.plan import CONTRACT_CHUNK
 
 DType = np.dtype[Any]
 
-PARAMETERS = {"a": PTR, "row": I64, "step": I64, "apart": I64, "b": PTR, "next": I64, "length": I64}
+PARAMETERS: Final[dict[str, Ty]] = {
+    "a": PTR,
+    "row": I64,
+    "step": I64,
+    "apart": I64,
+    "b": PTR,
+    "next": I64,
+    "length": I64,
+    "c": PTR,
+    "below": I64,
+    "tiles": I64,
+    "more": I64,
+}
 
 
-def write_micro(
-    module: Module,
-    name: str,
-    dtype: DType,
-    rows: int,
-    width: int,
-    *,
-    ahead: int = 0,
-    touch: bool = False,
-) -> None:
+def micro(dtype: DType, lowest: int, highest: int, width: int, ahead: int) -> Routine:
+    """The routine of all tiles between two heights: the function for `rows` rows has them behind its name."""
+
+    def write(module: Module, name: str) -> None:
+        for rows in range(lowest, highest + 1):
+            _write(module, f"{name}.{rows}", dtype, rows, width, ahead)
+
+    return Routine(
+        structure=f"micro {dtype} {lowest}-{highest}x{width} {ahead}",
+        write=write,
+        parameters=tuple(PARAMETERS.values()),
+        endings=tuple([f".{rows}" for rows in range(lowest, highest + 1)]),
+    )
+
+
+def _write(module: Module, name: str, dtype: DType, rows: int, width: int, ahead: int) -> None:
     """Writes a function that adds up `length` products for each element of `tiles` tiles of rows x width, in k's order.
 
     Element (i, k) of a tile's left operand is at a + i row + k step, and the next tile's at `apart`. Vector k of the
     right operand is at b + k next. Sums go to c + i below, the next tile's right under it. Where `more` is not 0 they
     are added to what is there, as those of every chunk but the first are. Strides count elements and take any value:
-    the same code reads packed and unpacked operands. Vectors are fetched `ahead` of their use, and, where `touch` says
-    so, what will be written to while there are products enough to wait for it.
+    the same code reads packed and unpacked operands. Vectors are fetched `ahead` of their use, and what will be written
+    to while there are products enough to wait for it.
     """
     ty = element(dtype)
-    with module.function(name, None, internal=True, **PARAMETERS, c=PTR, below=I64, tiles=I64, more=I64) as f:
+    with module.function(name, None, internal=False, **PARAMETERS) as f:
         a, row, step, apart, b, following, length, c, below, tiles, more = f.arguments
         once = f.select(length.gt(0), length, 1)  # no products: a sum of zero
         with f.loop(0, tiles, 1, [a, c]) as tile:
             here, into = tile.carried
-            if touch:
-                with f.when(length.ge(CONTRACT_CHUNK)):
-                    for i in range(rows):
-                        for j in (0, width - 1):  # a row of a tile is a line of the cache, or parts of two
-                            fetch(f, f.element(into, below * i + j, ty))
+            with f.when(length.ge(CONTRACT_CHUNK)):
+                for i in range(rows):
+                    for j in (0, width - 1):  # a row of a tile is a line of the cache, or parts of two
+                        fetch(f, f.element(into, below * i + j, ty))
             with f.loop(0, once, CONTRACT_CHUNK) as chunk:
                 rest = length - chunk.index
                 size = f.select(rest.lt(CONTRACT_CHUNK), rest, CONTRACT_CHUNK)

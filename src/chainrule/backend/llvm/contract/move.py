@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.backend.llvm.builder import Function, Loop, Module
 from chainrule.backend.llvm.contract.element import element
+from chainrule.backend.llvm.kernel import Routine
 from chainrule.backend.llvm.values import I32, I64, PTR, Operand, Ty, Val
 
 DType = np.dtype[Any]
@@ -16,26 +17,39 @@ DType = np.dtype[Any]
 Reading: TypeAlias = Literal["rows", "columns", "any"]
 """How a block lies in memory: its rows one after another, its columns so, or neither."""
 
-FROM: Final = {"source": PTR, "row": I64, "column": I64, "rows": I64, "columns": I64}
-TO: Final = {"target": PTR, "below": I64, "whole": I64}
+PARAMETERS: Final[dict[str, Ty]] = {
+    "source": PTR,
+    "row": I64,
+    "column": I64,
+    "rows": I64,
+    "columns": I64,
+    "target": PTR,
+    "below": I64,
+    "whole": I64,
+}
 
 
-def write_move(module: Module, name: str, dtype: DType, reading: Reading, width: int, lanes: int) -> None:
-    """Writes a function that copies a block to rows at target + i below.
+def move(dtype: DType, reading: Reading, width: int, lanes: int) -> Routine:
+    """The routine that copies a block to rows at target + i below.
 
     Element (i, j) is at source + i row + j column. `reading` "rows": column is 1, and there are at most `width`
     columns; of the first `whole` rows a whole vector may be read and written. "columns": row is 1; elements behind a
     row's end are written up to the next multiple of `lanes`.
     """
-    ty = element(dtype)
-    with module.function(name, None, internal=True, **FROM, **TO) as f:
-        if reading == "rows":
-            _copy(f, ty, width)
-        elif reading == "columns":
-            _transpose(f, ty, lanes)
-        else:
-            _gather(f, ty)
-        f.ret()
+    shape = {"rows": f"rows {width}", "columns": f"columns {lanes}", "any": "any"}[reading]
+
+    def write(module: Module, name: str) -> None:
+        ty = element(dtype)
+        with module.function(name, None, internal=False, **PARAMETERS) as f:
+            if reading == "rows":
+                _copy(f, ty, width)
+            elif reading == "columns":
+                _transpose(f, ty, lanes)
+            else:
+                _gather(f, ty)
+            f.ret()
+
+    return Routine(f"move {dtype} {shape}", write, tuple(PARAMETERS.values()))
 
 
 def _copy(f: Function, ty: Ty, width: int) -> None:

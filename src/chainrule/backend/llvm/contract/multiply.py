@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from typing import Final
 
@@ -13,10 +14,10 @@ from chainrule.backend.llvm.contract.element import element, lanes
 from chainrule.backend.llvm.contract.finish import Ending, Spot, ending_of, write_ending
 from chainrule.backend.llvm.contract.frame import Frame, address, kernel_function, strides
 from chainrule.backend.llvm.contract.layout import Layout
-from chainrule.backend.llvm.contract.micro import write_micro, write_stream
-from chainrule.backend.llvm.contract.move import Reading, write_move
+from chainrule.backend.llvm.contract.micro import micro, write_stream
+from chainrule.backend.llvm.contract.move import move
 from chainrule.backend.llvm.contract.product import Product
-from chainrule.backend.llvm.kernel import Kernel
+from chainrule.backend.llvm.kernel import Kernel, Routine
 from chainrule.backend.llvm.values import I64, Val
 from chainrule.schedule.plan import CONTRACT_STRIP
 
@@ -56,6 +57,7 @@ def multiply(product: Product, layout: Layout, strip_stride: int, following: int
         operations=2 * m * n * k * count,
         nbytes=count * ((m * k + k * n) * size + m * n * sum(x.place.dtype.itemsize for x in product.others)),
         title="multiply",
+        routines=writer.routines,
     )
 
 
@@ -86,28 +88,36 @@ class _Writer:
         """Elements that a tile's rows are read and written in, as one vector."""
         return 1 << (self.layout.tile - 1).bit_length()
 
-    @property
-    def moves(self) -> dict[str, tuple[Reading, int]]:
-        """How panels are packed, rows packed, sums turned: by one function where they lie alike."""
+    @cached_property
+    def micro(self) -> Routine | None:
+        """The innermost loops; None where right operands are read line by line."""
         layout = self.layout
-        turning: Reading | None = None
+        return None if layout.stream else micro(self.dtype, layout.lowest, layout.tile, layout.width, layout.ahead)
+
+    @cached_property
+    def moves(self) -> dict[str, Routine]:
+        """How panels are packed, rows packed, sums turned."""
+        layout, dtype = self.layout, self.dtype
+        found: dict[str, Routine] = {}
+        if layout.reading is not None:
+            found["pack"] = move(dtype, layout.reading, layout.width, layout.shuffle)
+        if layout.left is not None:
+            found["left"] = move(dtype, layout.left, self.room, layout.shuffle)
         if not layout.across and not layout.direct:
-            turning = "columns" if self.dtype.itemsize >= 4 else "any"
-        wanted: dict[str, tuple[Reading | None, int]]
-        wanted = {"pack": (layout.reading, layout.width), "left": (layout.left, self.room), "turn": (turning, 0)}
-        return {what: (r, width if r == "rows" else 0) for what, (r, width) in wanted.items() if r is not None}
+            found["turn"] = move(dtype, "columns" if dtype.itemsize >= 4 else "any", 0, layout.shuffle)
+        return found
+
+    @property
+    def routines(self) -> tuple[Routine, ...]:
+        """What the kernel calls."""
+        return (*self.moves.values(), *([] if self.micro is None else [self.micro]))
 
     def write(self, module: Module, name: str) -> None:
-        """Writes the kernel and the functions that it calls."""
-        layout = self.layout
-        if layout.stream:
+        """Writes the kernel."""
+        if self.layout.stream:
             write_stream(module, f"{name}.1", self.dtype)
-        else:
-            for rows in range(layout.lowest, layout.tile + 1):
-                code, ahead, touch = f"{name}.{rows}", layout.ahead, layout.direct
-                write_micro(module, code, self.dtype, rows, layout.width, ahead=ahead, touch=touch)
-        for reading, width in dict.fromkeys(self.moves.values()):
-            write_move(module, f"{name}.{reading}{width}", self.dtype, reading, width, layout.shuffle)
+        for routine in self.routines:
+            routine.declare(module)
         with kernel_function(module, name) as f:
             _Body(self, f, name).write()
             f.ret(0)
@@ -200,7 +210,9 @@ class _Body(Frame):
         f, tile = self.f, self.layout.tile
         number = (rows + (tile - 1)).udiv(tile)
         low = rows.udiv(number)
-        codes = {n: f.address(f"@{self.name}.{n}") for n in range(self.layout.lowest, tile + 1)}
+        micro = self.writer.micro
+        names = [f"{self.name}.1"] if micro is None else micro.names
+        codes = {n: f.address(f"@{name}") for n, name in enumerate(names, self.layout.lowest)}
         small = large = codes[tile]
         for n in range(self.layout.lowest, tile):
             small = f.select(low.eq(n), codes[n], small)
@@ -239,7 +251,9 @@ class _Body(Frame):
                 sums, below = f.element(self.sums, (place - start) * several, self.ty), f.constant(width, I64)
             if layout.stream:
                 count = self.least(end - place, width)
-                self._do("1", left.pointer, a.column, vectors, following, size, sums, count, self.packed, chunk)
+                f.run(
+                    f"{self.name}.1", left.pointer, a.column, vectors, following, size, sums, count, self.packed, chunk
+                )
             else:
                 self._products(strip.tiles, left, vectors, following, size, sums, below, chunk)
             if not layout.direct:
@@ -295,13 +309,8 @@ class _Body(Frame):
                 f.element(sums, number * height * below, self.ty),
             )
 
-    def _do(self, what: str, *arguments: Val) -> None:
-        """Calls one of the kernel's own functions."""
-        self.f.do(f"call void @{self.name}.{what}({', '.join(f'{x.ty} {x.text}' for x in arguments)})")
-
     def _call(self, what: str, *arguments: Val) -> None:
-        reading, width = self.writer.moves[what]
-        self._do(f"{reading}{width}", *arguments)
+        self.f.run(self.writer.moves[what].names[0], *arguments)
 
     def _finish(self, strip: _Strip, panel: Val, place: Val, count: Val) -> None:
         """What happens to the sums of a panel, `count` columns from `place` on, which start at `shift` in it."""

@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.backend.llvm.builder import Function, Module
 from chainrule.backend.llvm.contract.frame import Frame, address, kernel_function, strides
 from chainrule.backend.llvm.contract.layout import Layout
-from chainrule.backend.llvm.contract.move import write_move
+from chainrule.backend.llvm.contract.move import move
 from chainrule.backend.llvm.contract.product import Matrix, Product
 from chainrule.backend.llvm.kernel import Kernel
 from chainrule.backend.llvm.values import I64
@@ -41,22 +41,23 @@ def pack_right(product: Product, layout: Layout, allocate: Callable[[int], Buffe
     chunks = -(-k // depth)
     place = Place(allocate(chunks * depth * n * dtype.itemsize), dtype, (n, depth))
     packed = Matrix(place, (), n, depth)
-    reading, lanes = layout.reading, layout.shuffle
+    routine = move(dtype, layout.reading, width, layout.shuffle)
 
     def write(module: Module, name: str) -> None:
-        write_move(module, f"{name}.move", dtype, reading, width, lanes)
+        routine.declare(module)
         with kernel_function(module, name) as f:
-            _write(f, f"{name}.move", dtype, width, depth)
+            _write(f, routine.names[0], dtype, width, depth)
             f.ret(0)
 
     kernel = Kernel(
-        structure=f"pack {dtype} {reading} {width} {lanes}",
+        structure=f"pack {width} {depth} {routine.structure}",
         write=write,
         pointers=(address(product.right), address(packed)),
         words=(n // width * chunks, chunks, k, n, *strides(product.right)),
         parts=n // width * chunks,
         nbytes=2 * k * n * dtype.itemsize,
         title="pack right",
+        routines=(routine,),
     )
     return kernel, replace(product, right=packed)
 
@@ -74,4 +75,4 @@ def _write(f: Function, move: str, dtype: DType, width: int, depth: int) -> None
         here = f.element(source.pointer, row * source.row + column * source.column, source.ty)
         there = f.element(target, row * columns + column * depth, source.ty)
         given = [here, source.row, source.column, rows, across, there, across, rows]
-        f.do(f"call void @{move}({', '.join(f'{x.ty} {x.text}' for x in given)})")
+        f.run(move, *given)
