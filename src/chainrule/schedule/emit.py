@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from chainrule.ops.arithmetic import cast
-from chainrule.schedule.group import EXPENSIVE, Group, Member
+from chainrule.schedule.group import EXPENSIVE, Group, Member, last_axis
 from chainrule.schedule.plan import (
     LANES,
     SHORT,
@@ -37,12 +37,11 @@ class Frame:
             self.rows, self.columns = list(range(len(group.domain))), list[int]()
             return
         best = self._vector_axis()
-        reduced = group.reduced or ()
         self.along: Literal["rows", "columns"] = "columns"
-        rows, columns = list(group.kept), list(reduced)
+        rows, columns = _long(group.kept, group.domain), _long(group.reduced or (), group.domain)
         if group.reduced is None:
             rows, columns = rows[:-1], rows[-1:]
-        elif (best in columns and not self._is_short(rows, columns)) or not rows or not columns:
+        elif not rows or (best in columns and not self._is_short(rows, columns)):
             columns = [axis for axis in columns if axis != best] + [axis for axis in columns if axis == best]
         else:
             last = best if best in rows else rows[-1]
@@ -51,14 +50,18 @@ class Frame:
         self.rows, self.columns = rows, columns
 
     def _is_short(self, rows: Sequence[int], columns: Sequence[int]) -> bool:
-        """Whether the columns are too few to lie along a vector, and the rows many: then those do."""
+        """Whether the columns are too few to lie along a vector, and the rows are not: then those do.
+
+        Rows along the first axis alone may be those of a batch or the last few of them, which makes no difference.
+        """
         domain = self.group.domain
-        return bool(rows) and math.prod(domain[a] for a in columns) <= SHORT and domain[rows[-1]] >= LANES[8]
+        many = rows == [0] or (bool(rows) and domain[rows[-1]] >= LANES[8])
+        return many and math.prod(domain[a] for a in columns) <= SHORT
 
     def _vector_axis(self) -> int:
         """The axis along which most of the elements that are read or written lie one behind the other."""
         group = self.group
-        last = len(group.domain) - 1
+        last = last_axis(group.domain)
         votes = Counter({last: 0})
         for member in group.members:
             for view in member.operands:
@@ -68,7 +71,7 @@ class Frame:
         for member, place in group.stores:
             if member.level == "column":
                 votes.update(_unit_axes(place.strides, group.domain))
-        return max(votes, key=lambda axis: (votes[axis], axis == last, group.domain[axis] if axis >= 0 else 0))
+        return max(votes, key=lambda axis: (votes[axis], axis == last, group.domain[axis] if group.domain else 0))
 
     def arranged(self, strides: Sequence[int]) -> tuple[int, ...]:
         """Strides over the domain in the order of the nest's axes."""
@@ -79,6 +82,11 @@ class Frame:
         return tuple([self.group.domain[axis] for axis in axes])
 
 
+def _long(axes: Sequence[int], domain: Sequence[int]) -> list[int]:
+    """The axes that are longer than 1, and the first one, which may be that of a batch: its length changes nothing."""
+    return [axis for axis in axes if axis == 0 or domain[axis] != 1]
+
+
 def _unit_axes(strides: Sequence[int], domain: Sequence[int]) -> list[int]:
     return [axis for axis, stride in enumerate(strides) if abs(stride) == 1 and domain[axis] != 1]
 
@@ -86,16 +94,19 @@ def _unit_axes(strides: Sequence[int], domain: Sequence[int]) -> list[int]:
 def column_strides(group: Group, view: View) -> tuple[int, ...]:
     """The strides of an operand over the domain, to which it is broadcast from the right."""
     assert view.base.place is not None
-    return _spread(located(view, view.base.place), view, range(len(group.domain)), len(group.domain))
+    return _spread(located(view, view.base.place), view, range(len(group.domain)), group.domain)
 
 
-def _spread(place: Place, view: View, axes: Sequence[int | None], count: int) -> tuple[int, ...]:
-    """Strides over the domain's axes of a view that is broadcast to a result whose axes go along `axes`."""
-    strides = [0] * count
+def _spread(place: Place, view: View, axes: Sequence[int | None], domain: Sequence[int]) -> tuple[int, ...]:
+    """Strides over the domain's axes of a view that is broadcast to a result whose axes go along `axes`.
+
+    Along an axis of length 1 of both they are what they would be along a longer one.
+    """
+    strides = [0] * len(domain)
     missing = len(axes) - len(view.shape)
     for j, (stride, n) in enumerate(zip(place.strides, view.shape, strict=True)):
         axis = axes[missing + j]
-        if axis is not None and n != 1:
+        if axis is not None and n == domain[axis]:
             strides[axis] = stride
     return tuple(strides)
 
@@ -190,7 +201,8 @@ class Writer:
         base = view.base
         if base.number is not None:
             value, dtype = as_number(base.number, dtype) if base.weak else (base.number.item(), base.dtype)
-            found = self._once(("number", repr(value), dtype), Number(value, dtype))
+            # another number, were it equal, is another value: that they are equal may follow from a length alone
+            found = self._once(("number", base, dtype), Number(value, dtype))
             have = dtype
         elif self.group.owns(base):
             found, have = self.member(base.member, number), base.dtype
@@ -205,7 +217,7 @@ class Writer:
         place = located(view, view.base.place)
         if member.level == "column" or member.folds:
             return self._read(self._placed(place, column_strides(self.group, view)))
-        strides = _spread(place, view, member.axes, len(self.group.domain))
+        strides = _spread(place, view, member.axes, self.group.domain)
         return self._read(self._row_placed(place, strides))
 
     def _count(self, member: Member, view: View) -> int:

@@ -206,8 +206,13 @@ class Group:
 
     def _is_narrow(self, axes: Sequence[int]) -> bool:
         """Whether a walk down the columns would leave most of a vector empty, which elements alone would not."""
-        last = len(self.domain) - 1
-        return last >= 0 and last not in axes and self.domain[last] < LANES[4] < math.prod(self.domain)
+        last = last_axis(self.domain)
+        return last > 0 and last not in axes and self.domain[last] < LANES[4]
+
+
+def last_axis(domain: Shape) -> int:
+    """The last axis that is longer than 1; the first one where none is, which is a batch of one row."""
+    return max([axis for axis, n in enumerate(domain) if n != 1], default=0)
 
 
 def is_long(domain: Shape, axes: Sequence[int]) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -102,10 +101,9 @@ class Region:
             contract, batch = (contract[1], contract[0]), (batch[1], batch[0])
             order = tuple([exchanged.index(axis) for axis in axes])
             shape = tuple([shape[axis] for axis in exchanged])
-        sides = [math.prod(x.shape) for x in (left, right)]
-        inner = math.prod(left.shape[axis] for axis in (*contract[0], *batch[0]))
+        columns = len(right.shape) - count - len(contract[1])
         # of vectors, and of few columns, there are too few elements in a tile to go on with
-        closed = dtype.kind != "f" or inner in sides or not shape or shape[-1] < LANES[dtype.itemsize]
+        closed = dtype.kind != "f" or not rows or not columns or shape[-1] < LANES[dtype.itemsize]
         group = Group(shape, self.items.position(), contraction=node, closed=closed)
         base = Base(shape, dtype, position=self.items.position())
         self.items.add(Product(node, left, right, contract, batch, group))

@@ -193,7 +193,7 @@ def _ways(step: Nest | Contraction, length: int) -> Iterator[Part]:
     if isinstance(step, Contraction):
         free = len(step.batch) + len(step.rows) + len(step.columns)
         for axis, n in enumerate(_lengths(step)):
-            single = axis < free or len(step.inner) == 1
+            single = axis < free or (len(step.inner) == 1 and not _is_one_row(step))
             plain = step.epilogue is None or not _counts(step.epilogue, axis)
             if n == length and single and plain and step.nodes[0].types[0].is_float:
                 yield Part(step, axis, axis >= free)
@@ -205,6 +205,12 @@ def _ways(step: Nest | Contraction, length: int) -> Iterator[Part]:
         reduces = folds and axis >= len(step.rows)
         if n == length and not counted and step.clip is None and (once or not reduces):
             yield Part(step, axis, reduces)
+
+
+def _is_one_row(step: Contraction) -> bool:
+    """Whether the left operand is one row of a matrix: along it are the features of a batch of one, not the rows."""
+    first, last = len(step.batch), len(step.batch) + len(step.rows)
+    return step.rows == (1,) and step.left.strides[first] > step.left.strides[last]
 
 
 def _counts(stage: Stage, axis: int) -> bool:

@@ -19,6 +19,9 @@ from chainrule.schedule.items import Pairs
 SHORTEST: Final = 128
 """Elements of a row from which on it pays."""
 
+LONG: Final = 2048
+"""Elements from which on the product of one row and one column is a sum, too. A shorter row may be a batch of one."""
+
 
 def row_sums(node: Node) -> Value | None:
     """What stands for a contraction of a vector with the rows of an array; None for another one."""
@@ -27,18 +30,18 @@ def row_sums(node: Node) -> Value | None:
     contract: Pairs = node.attrs["contract"]
     x_inner, y_inner = contract
     length = math.prod(x.shape)
-    if type.is_float and length == math.prod(y.shape) > type.size == 1 and _in_order(x_inner) and _in_order(y_inner):
+    whole = len(x_inner) == len(x.shape) and len(y_inner) == len(y.shape)
+    long = type.size == 1 and length == math.prod(y.shape) >= LONG
+    if type.is_float and length > 1 and (whole or long) and _in_order(x_inner) and _in_order(y_inner):
         apply = Apply(node.where)
         ends = [apply(reshape, _as(apply, z, type.dtype.name), shape=(length,)) for z in (x, y)]
         return apply(reshape, apply(sum_, apply(multiply, *ends), axes=(0,)), shape=type.shape)
     if not type.is_float or node.attrs["batch"][0] or len(x_inner) != 1 or x.shape[x_inner[0]] < SHORTEST:
         return None
-    for vector, axis, matrix, along in ((y, y_inner[0], x, x_inner[0]), (x, x_inner[0], y, y_inner[0])):
-        length = vector.shape[axis]
-        if math.prod(vector.shape) == length and along == len(matrix.shape) - 1:
+    for vector, matrix, along in ((y, x, x_inner[0]), (x, y, y_inner[0])):
+        if vector.shape == (matrix.shape[along],) and along == len(matrix.shape) - 1:
             apply = Apply(node.where)
-            row = apply(reshape, vector, shape=(length,))
-            products = apply(multiply, *[_as(apply, z, type.dtype.name) for z in (matrix, row)])
+            products = apply(multiply, *[_as(apply, z, type.dtype.name) for z in (matrix, vector)])
             return apply(reshape, apply(sum_, products, axes=(along,)), shape=type.shape)
     return None
 

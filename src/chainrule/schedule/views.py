@@ -129,12 +129,16 @@ def _flip(view: View, axes: tuple[int, ...]) -> View:
 
 
 def _reshape(view: View, shape: Shape) -> View | None:
-    """Axes of length 1 come and go."""
-    long = [(n, dim) for n, dim in zip(view.shape, view.dims, strict=True) if n != 1]
-    if [n for n, _ in long] != [n for n in shape if n != 1]:
+    """Axes of length 1 come and go; one that has another in its place is that one."""
+    if [n for n in view.shape if n != 1] != [n for n in shape if n != 1]:
         return None
-    dims = iter([dim for _, dim in long])
-    return View(view.base, shape, tuple([None if n == 1 else next(dims) for n in shape]), view.starts)
+    old = list(zip(view.shape, view.dims, strict=True))
+    dims: list[Dim] = []
+    for n in shape:
+        while n != 1 and old[0][0] == 1:
+            old.pop(0)
+        dims.append(old.pop(0)[1] if old and old[0][0] == n else None)
+    return View(view.base, shape, tuple(dims), view.starts)
 
 
 _MOVES: Final[dict[Op, Any]] = {

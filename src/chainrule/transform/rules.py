@@ -23,6 +23,7 @@ from chainrule.ir.op import Op
 from chainrule.ops import arithmetic as ops
 from chainrule.ops.contraction import Pairs, dot_general
 from chainrule.ops.movement import broadcast_to, flip, full, reshape, slice_, transpose
+from chainrule.ops.reduction import sum_
 from chainrule.types import Shape
 
 
@@ -202,6 +203,16 @@ def _one_times(x: Value, y: Value) -> Outcome:
     return y if _is(x, 1) else None
 
 
+def _one_strongly_times(x: Value, y: Value) -> Outcome:
+    """Not of a single element: 1 may be the mean's share of it, and a batch of one has the operations of any other."""
+    return None if y.type.size == 1 and y.shape else _one_times(x, y)
+
+
+def _over_one(x: Value, y: Value) -> Outcome:
+    """Not of a sum, which may be a mean over a batch of one."""
+    return None if _of(sum_, x) else _times_one(x, y)
+
+
 def _plus_zero(x: Value, y: Value) -> Outcome:
     return x if _is(y, 0 if x.dtype.kind in "iu" else -0.0) else None
 
@@ -282,8 +293,8 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(ops.multiply, "1 x = x", _one_times),
     Rule(ops.multiply, "(-x) (-y) = x y", _both_negative),
     Rule(ops.strong_mul, "x 1 = x", _times_one),
-    Rule(ops.strong_mul, "1 y = y", _one_times),
-    Rule(ops.divide, "x / 1 = x", _times_one),
+    Rule(ops.strong_mul, "1 y = y, of more elements than one", _one_strongly_times),
+    Rule(ops.divide, "x / 1 = x, where x is no sum", _over_one),
     Rule(ops.add, "x + (-0) = x, of integers x + 0 = x", _plus_zero),
     Rule(ops.add, "(-0) + y = y, of integers 0 + y = y", _zero_plus),
     Rule(ops.add, "x + (-y) = x - y", _plus_negative),

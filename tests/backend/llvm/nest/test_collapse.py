@@ -75,7 +75,7 @@ def test_a_cut_reduction_counts_its_chunks() -> None:
     nest = collapse(Nest((3,), (4, 5), (fold, rest), "columns", clip=11))
     assert (*axes_of(nest), nest.clip) == ((3,), (20,), 55)
     single = collapse(Nest((1,), (4, 5), (fold, rest), "columns", clip=3))
-    assert (*axes_of(single), single.clip) == ((), (15,), None)
+    assert (*axes_of(single), single.clip) == ((1,), (15,), None)
 
 
 @pytest.mark.parametrize("first", range(0, 200, 50))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from nest_calls import call
 from nest_parts import F32, F64, Arrays, apply, stepped
 
@@ -22,10 +23,14 @@ def test_other_lengths_and_numbers_are_the_same_code() -> None:
     assert len(kept) == 1
 
 
-def test_small_numbers_are_part_of_the_code() -> None:
-    nest, _ = scaled(7, 2.0)
-    (kernel,) = kernels(nest, None)
-    assert "2.0" in kernel.structure
+@pytest.mark.parametrize("number", [0.5, 1.0, 2.0])
+def test_numbers_that_a_length_may_be_are_no_part_of_the_code(number: float) -> None:
+    assert kernels(scaled(7, number)[0], None)[0].structure == kernels(scaled(7, 0.1)[0], None)[0].structure
+
+
+@pytest.mark.parametrize("number", [0.0, -0.0, float("inf"), float("nan")])
+def test_zeros_and_what_is_not_finite_are_part_of_the_code(number: float) -> None:
+    assert str(number) in kernels(scaled(7, number)[0], None)[0].structure
 
 
 def test_the_numbering_of_values_is_no_part_of_the_code() -> None:

@@ -59,6 +59,8 @@ def places(stage: Stage) -> Iterator[Place]:
 def collapse(nest: Nest) -> Nest:
     """The nest with axes of length 1 left out and neighbours merged where every place allows it.
 
+    The first axis stays if an array lies along it, whatever its length: a batch of one row has the code of any other.
+
     Without folds the axes are also ordered: outermost the one with the longest strides, innermost, alone among the
     columns, the one along which vectors cost least.
     """
@@ -72,7 +74,7 @@ def collapse(nest: Nest) -> Nest:
     steps = _Steps(nest, fixed)
     count = len(nest.rows)
     if is_free(nest):
-        axes = [_Axis(n, (axis,)) for axis, n in enumerate(lengths) if n > 1]
+        axes = steps.kept(lengths, 0)
         axes = [steps.upright(axis) for axis in axes]
         axes.sort(key=lambda axis: -abs(steps.of(axis)[0]))  # sort is stable: the plan's order where they are equal
         axes = steps.merged(axes)
@@ -80,9 +82,8 @@ def collapse(nest: Nest) -> Nest:
             inner = min(reversed(axes), key=steps.cost)
             axes = [*[axis for axis in axes if axis is not inner], inner]
         return _rebuilt(nest, axes[:-1], axes[-1:], nest.clip)
-    kept = {0, count} if nest.clip is not None else set[int]()
-    rows = [_Axis(n, (axis,)) for axis, n in enumerate(nest.rows) if n > 1 or axis in kept]
-    columns = [_Axis(n, (count + axis,)) for axis, n in enumerate(nest.columns) if n > 1 or count + axis in kept]
+    clipped = nest.clip is not None
+    rows, columns = steps.kept(nest.rows, 0, clipped), steps.kept(nest.columns, count, clipped)
     rows = [*rows[:1], *steps.merged(rows[1:])] if nest.clip is not None else steps.merged(rows)
     columns = steps.merged(columns)
     clip = nest.clip
@@ -122,6 +123,11 @@ class _Steps:
         strided = self.everywhere + self.in_rows if old < self.count else self.everywhere
         return [sign * strides[old] for strides in strided] or [0]
 
+    def kept(self, lengths: Axes, first: int, always: bool = False) -> list[_Axis]:
+        """Axes, numbered from `first` on: the long ones, and the first one if it is needed `always` or has strides."""
+        axes = [_Axis(n, (axis,)) for axis, n in enumerate(lengths, first)]
+        return [x for i, x in enumerate(axes) if x.length > 1 or (i == 0 and (always or any(self.of(x))))]
+
     def upright(self, axis: _Axis) -> _Axis:
         """The axis the other way round if nothing along it goes forward."""
         back = not self.fixed.intersection(axis.olds) and all(step <= 0 for step in self.of(axis))
@@ -142,9 +148,9 @@ class _Steps:
         return out
 
     def cost(self, axis: _Axis) -> float:
-        """What an element costs where the vector lies along this axis."""
+        """What an element costs where the vector lies along this axis. The first of all is taken to fill vectors."""
         lanes = LANES[self.widest]
-        filled = axis.length / (-(-axis.length // lanes) * lanes)
+        filled = 1.0 if 0 in axis.olds else axis.length / (-(-axis.length // lanes) * lanes)
         each = [_COST.get(step, _SCATTERED) for step in self.of(axis)]
         return sum(c * (2 if store else 1) for c, store in zip(each, self.stores, strict=True)) / filled
 

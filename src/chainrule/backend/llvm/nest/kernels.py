@@ -7,7 +7,7 @@ from functools import partial
 from chainrule.backend.llvm.builder import Module
 from chainrule.backend.llvm.kernel import Kernel
 from chainrule.backend.llvm.machine import Machine
-from chainrule.backend.llvm.nest.collapse import collapse, is_free
+from chainrule.backend.llvm.nest.collapse import collapse, is_free, places
 from chainrule.backend.llvm.nest.form import Form, make_form, vector_axis
 from chainrule.backend.llvm.nest.tile import is_tiled, tiled
 from chainrule.backend.llvm.nest.work import body, moved, operations, split, title
@@ -44,9 +44,14 @@ def _write(form: Form, module: Module, name: str) -> None:
 
 
 def _copies(nest: Nest) -> int:
-    """How many vectors of rows are in flight: several where one alone would wait for its own sums."""
+    """How many vectors of rows are in flight: several where one alone would wait for its own sums.
+
+    Where elements are read one by one that is what takes the time, however many rows there are.
+    """
     vector = vector_axis(nest)
-    if vector is None or vector >= len(nest.rows) or is_tiled(nest) or body(nest) > _LIGHT:
+    if vector is None or vector >= len(nest.rows) or not nest.columns or is_tiled(nest) or body(nest) > _LIGHT:
+        return 1
+    if any(abs(place.strides[vector]) > 1 for stage in nest.stages if stage.columns for place in places(stage)):
         return 1
     vectors = -(-nest.rows[vector] // LANES[4])
     return 1 if vectors == 1 else 2 if vectors == 2 else 4
