@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-from planned import apply, nest, new, planned
+import pytest
+from planned import apply, nest, new, number, planned
 
-from chainrule.schedule.plan import Compute, Position, Read
+from chainrule.schedule.plan import Compute, Number, Position, Read
 
 
 def test_passes_over_the_columns_and_what_is_computed_once_for_a_row() -> None:
@@ -26,6 +27,30 @@ def test_the_vector_lies_along_what_is_contiguous() -> None:
 def test_few_columns_are_summed_in_many_rows_at_once() -> None:
     x = new(40, 5)
     assert nest(planned([x], [apply("softmax", x, axes=(1,))])).along == "rows"
+
+
+@pytest.mark.parametrize("rows", [1, 3, 40])
+def test_how_many_rows_there_are_makes_no_difference(rows: int) -> None:
+    x = new(rows, 5)
+    assert nest(planned([x], [apply("softmax", x, axes=(1,))])).along == "rows"
+    found = nest(planned([x], [apply("sum", x, axes=(0, 1))]))
+    assert (found.rows, found.columns, found.along) == ((), (rows, 5), "columns")
+
+
+@pytest.mark.parametrize("rows", [1, 3, 40])
+def test_one_column_is_no_axis(rows: int) -> None:
+    x = new(rows, 1)
+    found = nest(planned([x], [apply("sum", x, axes=(0,))]))
+    assert (found.rows, found.columns, found.along) == ((), (rows,), "columns")
+    found = nest(planned([x], [apply("sum", x, axes=(1,))]))
+    assert (found.rows, found.columns, found.along) == ((rows,), (1,), "rows")
+
+
+def test_equal_numbers_are_two_values() -> None:
+    x = new(7)
+    out = apply("add", apply("multiply", x, number(2)), apply("divide", x, number(2.0)))
+    values = [value for _, value in nest(planned([x], [out])).stages[0].values]
+    assert [value.value for value in values if isinstance(value, Number)] == [2.0, 2.0]
 
 
 def test_values_that_are_dear_are_kept_for_a_later_pass_and_cheap_ones_computed_again() -> None:

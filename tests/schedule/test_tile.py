@@ -47,6 +47,16 @@ def test_few_rows_or_few_bytes_are_not_tiled() -> None:
         assert not tiles(planned([x, w, v], [layers(x, w, v)]))
 
 
+def test_the_features_of_one_row_are_not_its_rows() -> None:
+    found: list[list[str]] = []
+    for rows in (1, 2):
+        w, x, z = new(600, 600), new(rows, 600), new(rows, 600)
+        backward = apply("tanh", matmul(z, w))
+        update = apply("subtract", w, apply("dot_general", z, x, contract=((0,), (0,)), batch=((), ())))
+        found.append(words(planned([w, x, z], [backward, update])))
+    assert found[0] == found[1]
+
+
 def test_one_step_alone_is_not_tiled() -> None:
     x, w = new(N, 32), new(32, 32)
     assert not tiles(planned([x, w], [layers(x, w)]))

@@ -87,3 +87,12 @@ def test_dense_places() -> None:
     assert dense((2, 3, 4)) == (12, 4, 1)
     assert is_dense(Place(buffer, np.dtype("f4"), (99, 4, 1)), (1, 3, 4))
     assert not is_dense(Place(buffer, np.dtype("f4"), (1, 2)), (2, 3))
+
+
+def test_an_axis_of_length_1_stays_one_that_it_may_be() -> None:
+    view = whole(Base((1, 5, 1), np.dtype(np.float32)))
+    x = new(1, 5, 1)
+    for shape, dims in (((1, 5), (0, 1)), ((1, 1, 5), (0, None, 1)), ((5,), (1,)), ((5, 1, 1), (1, 2, None))):
+        found = moved(view, apply("reshape", x, shape=shape).node)
+        assert found is not None
+        assert [dim if dim is None else dim[0] for dim in found.dims] == list(dims)

@@ -128,6 +128,16 @@ STAYS: tuple[tuple[str, Callable[[Any], Any], int], ...] = (
     ("x - x is NaN where x is infinite", lambda x: x - x, 1),
     ("x / x", lambda x: ops.divide(x, x), 1),
     ("1 / x", lambda x: ops.divide(1.0, x), 1),
+    (
+        "a mean over one row",
+        lambda x: ops.divide(sum_(slice_(x, starts=(0, 0), stops=(1, 17), steps=(1, 1)), axes=(0,)), 1.0),
+        3,
+    ),
+    (
+        "a mean's share of one element",
+        lambda x: ops.strong_mul(full.beside(x, shape=(1, 1), value=1, dtype="float64"), x[:1, :1]),
+        3,
+    ),
     ("strong_mul(0, y) may be -0", lambda x: ops.strong_mul(splat(x, 0.0), x), 2),
     ("a wider result", lambda x: x * np.ones((2, 3, 17)), 1),
     ("another dtype", lambda x: ops.cast(x, dtype="float32") * np.float64(1), 2),

@@ -137,7 +137,7 @@ class Run:
                 whole.add(buffer)
                 continue
             row = (stride, stride * place.dtype.itemsize)
-            if stride < 0 or rows.setdefault(buffer, row) != row or not _keeps_to_row(place, lengths, part.axis):
+            if stride < 0 or rows.setdefault(buffer, row) != row or not _keeps_to_row(place, lengths, part):
                 return False
             if is_store:
                 written.add(buffer)
@@ -193,7 +193,7 @@ def _ways(step: Nest | Contraction, length: int) -> Iterator[Part]:
     if isinstance(step, Contraction):
         free = len(step.batch) + len(step.rows) + len(step.columns)
         for axis, n in enumerate(_lengths(step)):
-            single = axis < free or (len(step.inner) == 1 and not _is_one_row(step))
+            single = axis < free or len(step.inner) == 1
             plain = step.epilogue is None or not _counts(step.epilogue, axis)
             if n == length and single and plain and step.nodes[0].types[0].is_float:
                 yield Part(step, axis, axis >= free)
@@ -205,12 +205,6 @@ def _ways(step: Nest | Contraction, length: int) -> Iterator[Part]:
         reduces = folds and axis >= len(step.rows)
         if n == length and not counted and step.clip is None and (once or not reduces):
             yield Part(step, axis, reduces)
-
-
-def _is_one_row(step: Contraction) -> bool:
-    """Whether the left operand is one row of a matrix: along it are the features of a batch of one, not the rows."""
-    first, last = len(step.batch), len(step.batch) + len(step.rows)
-    return step.rows == (1,) and step.left.strides[first] > step.left.strides[last]
 
 
 def _counts(stage: Stage, axis: int) -> bool:
@@ -286,11 +280,17 @@ def _over(step: Contraction, place: Place, has: Sequence[bool]) -> Place:
     return Place(place.buffer, place.dtype, tuple(strides), place.offset)
 
 
-def _keeps_to_row(place: Place, lengths: Sequence[int], axis: int) -> bool:
-    """Whether the other axes stay within one row."""
-    others = [(n, s) for i, (n, s) in enumerate(zip(lengths, place.strides, strict=True)) if i != axis]
+def _keeps_to_row(place: Place, lengths: Sequence[int], part: Part) -> bool:
+    """Whether the other axes stay within one row; those of a product if they were longer than 1, too.
+
+    A product of one row with longer strides is one of a batch of one, and what looks like its rows are features.
+    """
+    row = place.strides[part.axis]
+    others = [(n, s) for i, (n, s) in enumerate(zip(lengths, place.strides, strict=True)) if i != part.axis]
+    if isinstance(part.step, Contraction) and any(s > row for _, s in others):
+        return False
     last = place.offset + sum((n - 1) * s for n, s in others)
-    return all(s >= 0 for _, s in others) and place.offset >= 0 and last < place.strides[axis]
+    return all(s >= 0 for _, s in others) and place.offset >= 0 and last < row
 
 
 # --- tiles ------------------------------------------------------------------------------------------------------------
