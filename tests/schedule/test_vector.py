@@ -4,7 +4,7 @@ import pytest
 from planned import apply, matmul, new, planned, words
 
 from chainrule.ir.graph import Value
-from chainrule.schedule.vector import LONG, SHORTEST
+from chainrule.schedule.vector import LONG, MUCH, SHORTEST
 
 
 def by_rows(x: Value, y: Value) -> Value:
@@ -38,3 +38,17 @@ def test_two_vectors_are_a_sum_and_so_are_one_long_row_and_one_long_column() -> 
     assert is_sum(new(1, LONG), new(1, LONG))
     x, y = new(1, LONG), new(LONG, 1)
     assert words(planned([x, y], [matmul(x, y)])) == ["nest multiply sum"]
+
+
+def test_a_row_with_many_rows_is_a_sum_of_each_where_it_is_a_result() -> None:
+    row, matrix = new(1, 512), new(MUCH // 512, 512)
+    turned = apply("transpose", matrix, axes=(1, 0))
+    for product in (by_rows(row, matrix), by_rows(matrix, row), matmul(row, turned)):
+        assert words(planned([row, matrix], [product])) == ["nest multiply sum"]
+    vector = new(512)
+    assert words(planned([vector, matrix], [apply("tanh", matmul(vector, turned))])) == ["nest multiply sum tanh"]
+    product = by_rows(row, matrix)
+    assert "product dot_general" in words(planned([row, matrix], [apply("tanh", product)]))
+    assert "product dot_general" in words(planned([row, matrix], [product, apply("sort", product, axis=1)]))
+    few = new(MUCH // 512 - 1, 512)
+    assert words(planned([row, few], [by_rows(row, few)])) == ["product dot_general"]

@@ -18,7 +18,7 @@ from chainrule.ops.reduction import kept, logsumexp, max_, norm, softmax, sum_
 from chainrule.schedule.apply import Apply
 from chainrule.schedule.label import picked, put
 from chainrule.schedule.logistic import shared_arguments, spelled_out
-from chainrule.schedule.vector import row_sums
+from chainrule.schedule.vector import one_row, row_sums
 from chainrule.transform.rebuild import rebuild
 from chainrule.transform.simplify import merge
 
@@ -30,9 +30,16 @@ def expand(graph: Graph) -> Graph:
 
     Functions that share an exponential are spelled out. Loops' bodies stay as they are.
     """
-    graph = merge(rebuild(graph, _expanded))
+    graph = merge(rebuild(_with_rows(graph), _expanded))
     shared = shared_arguments(graph)
     return merge(rebuild(graph, lambda node: _one(spelled_out(node, shared)))) if shared else graph
+
+
+def _with_rows(graph: Graph) -> Graph:
+    """The graph with products of one row as sums, where nothing goes on with them."""
+    used = {value for node in graph.nodes for value in node.inputs}
+    outputs = [(None if value in used else one_row(value)) or value for value in graph.outputs]
+    return Graph(graph.inputs, tuple(outputs), graph.donated)
 
 
 def _expanded(node: Node) -> Sequence[Value] | None:

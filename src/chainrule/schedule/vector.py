@@ -11,13 +11,17 @@ from typing import Final
 
 from chainrule.ir.graph import Node, Value
 from chainrule.ops.arithmetic import cast, multiply
-from chainrule.ops.movement import reshape
+from chainrule.ops.contraction import dot_general
+from chainrule.ops.movement import reshape, transpose
 from chainrule.ops.reduction import sum_
 from chainrule.schedule.apply import Apply
 from chainrule.schedule.items import Pairs
 
 SHORTEST: Final = 128
 """Elements of a row from which on it pays."""
+
+MUCH: Final = 1 << 17
+"""Products from which on those of one row with many are sums, if they are a result."""
 
 LONG: Final = 2048
 """Elements from which on the product of one row and one column is a sum, too. A shorter row may be a batch of one."""
@@ -39,11 +43,46 @@ def row_sums(node: Node) -> Value | None:
     if not type.is_float or node.attrs["batch"][0] or len(x_inner) != 1 or x.shape[x_inner[0]] < SHORTEST:
         return None
     for vector, matrix, along in ((y, x, x_inner[0]), (x, y, y_inner[0])):
-        if vector.shape == (matrix.shape[along],) and along == len(matrix.shape) - 1:
-            apply = Apply(node.where)
-            products = apply(multiply, *[_as(apply, z, type.dtype.name) for z in (matrix, vector)])
-            return apply(reshape, apply(sum_, products, axes=(along,)), shape=type.shape)
+        rows = _rows(matrix, along)
+        if vector.shape == (matrix.shape[along],) and rows is not None:
+            return _sums(node, vector, rows)
     return None
+
+
+def one_row(value: Value) -> Value | None:
+    """What stands for the product of one row with many rows, where that is a result of the whole graph; None elsewhere.
+
+    Where the graph goes on with it the row may be a batch of one, whose code is that of other batches.
+    """
+    node = value.node
+    if node.op is not dot_general or not value.type.is_float or node.attrs["batch"][0]:
+        return None
+    x, y = node.inputs
+    (x_inner, y_inner), elements = node.attrs["contract"], math.prod(value.shape)
+    if len(x_inner) != 1 or x.shape[x_inner[0]] * elements < MUCH:
+        return None
+    length = x.shape[x_inner[0]]
+    for vector, matrix, along in ((x, y, y_inner[0]), (y, x, x_inner[0])):
+        rows = _rows(matrix, along)
+        if math.prod(vector.shape) == length and rows is not None:
+            vector = Apply(node.where)(reshape, vector, shape=(length,))
+            return _sums(node, vector, rows)
+    return None
+
+
+def _rows(matrix: Value, along: int) -> Value | None:
+    """The array whose rows lie along an axis of the matrix: that itself, or what it is the transpose of."""
+    if along == len(matrix.shape) - 1:
+        return matrix
+    transposed = matrix.node.op is transpose and len(matrix.shape) == 2
+    return matrix.node.inputs[0] if transposed else None
+
+
+def _sums(node: Node, vector: Value, rows: Value) -> Value:
+    """The products of a vector with rows, in the place of a node."""
+    type, apply = node.types[0], Apply(node.where)
+    products = apply(multiply, *[_as(apply, z, type.dtype.name) for z in (rows, vector)])
+    return apply(reshape, apply(sum_, products, axes=(len(rows.shape) - 1,)), shape=type.shape)
 
 
 def _in_order(axes: tuple[int, ...]) -> bool:

@@ -196,6 +196,10 @@ class Function:
             return None
         return self.emit(f"call {result} @{full}({given})", result)
 
+    def fetch(self, pointer: Val) -> None:
+        """Asks for the line of the cache at an address, which need not be one."""
+        self.intrinsic("prefetch", None, pointer, *[self.constant(x, I32) for x in (0, 3, 1)], over=[PTR])
+
     def math(self, name: str, x: Val, *others: Operand) -> Val:
         """An intrinsic of operands of one type: fma, sqrt, fabs, copysign, floor, ceil, trunc, rint."""
         found = self.intrinsic(name, x.ty, x, *[self.constant(y, x.ty) for y in others])

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from nest_calls import call
+from nest_calls import call, check
 from nest_parts import F32, F64, Arrays, apply, stepped
 
 from chainrule.backend.llvm.nest.kernels import kernels
@@ -93,3 +93,16 @@ def test_a_call_is_described() -> None:
     assert kernel.title == "multiply, add of [32,10]"
     assert kernel.operations == 640
     assert kernel.nbytes == 4 * (320 + 10 + 320)
+
+
+@pytest.mark.parametrize("length", [63, 64, 65, 79, 127, 128, 1000])
+@pytest.mark.parametrize("name", ["add", "maximum"])
+def test_folds_along_several_vectors_of_columns_go_from_one_to_the_next(length: int, name: str) -> None:
+    arrays = Arrays()
+    x, y, out = arrays.new(7, length), arrays.new(length), arrays.new(7)
+    products = ((0, Read(x)), (1, Read(stepped(y, 0, 1))), (2, apply("multiply", 0, 1)))
+    sums = Stage(True, products, (Fold(2, name, F32, 3),))
+    nest = Nest((7,), (length,), (sums, Stage(False, (), (), (Store(3, out),))), "columns")
+    (kernel,) = kernels(nest, None)
+    assert ("x 16 x 4" in kernel.structure) == (length >= 64)
+    check(nest, arrays.memory, (3,))

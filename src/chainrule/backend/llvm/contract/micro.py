@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.backend.llvm.builder import Function, Module
 from chainrule.backend.llvm.contract.element import add, element, lanes, multiply_add
-from chainrule.backend.llvm.contract.move import fetch, split
+from chainrule.backend.llvm.contract.move import split
 from chainrule.backend.llvm.kernel import Routine
 from chainrule.backend.llvm.values import I64, PTR, Ty, Val
 from chainrule.schedule.plan import CONTRACT_CHUNK
@@ -64,7 +64,7 @@ def _write(module: Module, name: str, dtype: DType, rows: int, width: int, ahead
             with f.when(length.ge(CONTRACT_CHUNK)):
                 for i in range(rows):
                     for j in (0, width - 1):  # a row of a tile is a line of the cache, or parts of two
-                        fetch(f, f.element(into, below * i + j, ty))
+                        f.fetch(f.element(into, below * i + j, ty))
             with f.loop(0, once, CONTRACT_CHUNK) as chunk:
                 rest = length - chunk.index
                 size = f.select(rest.lt(CONTRACT_CHUNK), rest, CONTRACT_CHUNK)
@@ -96,7 +96,7 @@ def _products(
         right = [f.load(ty.of(n), f.element(vectors, j, ty)) for j, n in pieces]
         if ahead:
             for j in range(0, width * ty.nbytes, 64):
-                fetch(f, f.element(f.element(vectors, following * ahead, ty), j // ty.nbytes, ty))
+                f.fetch(f.element(f.element(vectors, following * ahead, ty), j // ty.nbytes, ty))
         for i, start in enumerate(starts):
             left = f.load(ty, f.element(start, at, ty))
             for j, vector in enumerate(right):

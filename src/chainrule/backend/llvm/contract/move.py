@@ -10,7 +10,7 @@ import numpy as np
 from chainrule.backend.llvm.builder import Function, Loop, Module
 from chainrule.backend.llvm.contract.element import element
 from chainrule.backend.llvm.kernel import Routine
-from chainrule.backend.llvm.values import I32, I64, PTR, Operand, Ty, Val
+from chainrule.backend.llvm.values import I64, PTR, Operand, Ty, Val
 
 DType = np.dtype[Any]
 
@@ -107,11 +107,6 @@ def _transpose(f: Function, ty: Ty, lanes: int) -> None:
             for j, pointer in enumerate(pointers):
                 x = f.load(ty, f.element(pointer, loop.index, ty))
                 f.store(x, f.element(into, loop.index * below + j, ty))
-
-
-def fetch(f: Function, pointer: Val) -> None:
-    """Asks for the line at an address, which need not be one."""
-    f.intrinsic("prefetch", None, pointer, *[f.constant(x, I32) for x in (0, 3, 1)], over=[PTR])
 
 
 def transposed(f: Function, pointers: list[Val], ty: Ty) -> list[Val]:

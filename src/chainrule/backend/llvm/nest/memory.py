@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from chainrule.backend.llvm.builder import Function
 from chainrule.backend.llvm.nest.form import SCATTERED, Access
@@ -25,6 +26,7 @@ class Chunk:
     index: Val
     remaining: Val
     full: Val
+    ahead: Sequence[Access] = ()  # what is read on and on, so that it pays to fetch it before
 
     def start(self, copy: int) -> Val:
         """The index of the first lane."""
@@ -73,12 +75,18 @@ def _masks_well(site: Site) -> bool:
     return site.access.lane == 1 and site.ty.nbytes >= 4
 
 
+AHEAD: Final = 2048
+"""Bytes between what is read and what is fetched: the memory's delay, which a processor guesses too late."""
+
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
 def load(chunk: Chunk, sites: Sequence[Site]) -> list[list[Val]]:
     """The elements of several sites, of each as many vectors as are in flight, as they are in memory."""
     f, copies = chunk.f, range(chunk.copies)
+    for site in [site for site in sites if site.access in chunk.ahead and site.access.lane == 1]:
+        for line in range(0, chunk.copies * chunk.lanes * site.ty.nbytes, 64):
+            f.fetch(f.element(site.pointer, (AHEAD + line) // site.ty.nbytes, site.ty))
     each = [(moved(f, site, chunk.lanes, copy), copy) for site in sites for copy in copies]
     found = f.either(
         chunk.full,

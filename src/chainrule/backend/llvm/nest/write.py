@@ -23,7 +23,7 @@ from chainrule.backend.llvm.scalar import (
     scalar,
     to_memory,
 )
-from chainrule.backend.llvm.values import I64, PTR, Val
+from chainrule.backend.llvm.values import I1, I64, PTR, Val
 from chainrule.schedule.plan import Fold
 
 _TOGETHER = 4
@@ -95,8 +95,8 @@ class _Writer:
         return self.form.lanes * self.form.copies if axis == self.form.vector else 1
 
     @contextmanager
-    def inside(self, axis: int, index: Val, stop: Val) -> Generator[None]:
-        """What is written in a round of a loop: pointers have moved on."""
+    def inside(self, axis: int, index: Val, stop: Val, whole: bool | None = None) -> Generator[None]:
+        """What is written in a round of a loop: pointers have moved on. Vectors are known to be `whole`, or not."""
         f, before, chunk = self.f, dict(self.pointers), self.chunk
         self.indices[axis] = index
         for access, pointer in before.items():
@@ -109,8 +109,9 @@ class _Writer:
                 self.pointers[access] = f.element(pointer, index * access.lane, memory_type(access.dtype))
         if axis == self.form.vector:
             remaining = stop - index
-            full = remaining.ge(self.step(axis))
-            self.chunk = Chunk(f, self.form.lanes, self.form.copies, index, remaining, full)
+            full = remaining.ge(self.step(axis)) if whole is None else f.constant(whole, I1)
+            ahead = [access for access in before if whole and any(step >= 0 for step in access.steps[: self.form.rows])]
+            self.chunk = Chunk(f, self.form.lanes, self.form.copies, index, remaining, full, ahead)
             for access in [access for access in before if access.tiled]:
                 count = self.bounds(self.form.rows)[1]
                 tile = load_tile(self.chunk, self.site(access), count)
@@ -152,7 +153,19 @@ class _Writer:
             self.store(stage)
             return out
         start, stop = self.bounds(axis)
-        with self.f.loop(start, stop, self.step(axis), carried) as loop, self.inside(axis, loop.index, stop):
+        if axis != self.form.vector or self.form.copies == 1:
+            return self.columns_between(stage, axis, (start, stop, stop), None, carried)
+        # vectors that are there, without asking each time, and then those of which some are
+        whole = stop - (stop - start).urem(self.step(axis))
+        carried = self.columns_between(stage, axis, (start, whole, stop), True, carried)
+        return self.columns_between(stage, axis, (whole, stop, stop), False, carried)
+
+    def columns_between(
+        self, stage: Pass, axis: int, bounds: tuple[Val, Val, Val], full: bool | None, carried: list[Val]
+    ) -> list[Val]:
+        """What the folds are behind a loop from one index to another of an axis, whose end is the third."""
+        start, last, stop = bounds
+        with self.f.loop(start, last, self.step(axis), carried) as loop, self.inside(axis, loop.index, stop, full):
             loop.next = self.columns(stage, axis + 1, loop.carried)
         return loop.results
 
@@ -243,27 +256,33 @@ class _Writer:
         return [first] * (1 if self.form.across else self.form.copies)
 
     def folded(self, stage: Pass, carried: list[Val]) -> list[Val]:
-        """What is carried, combined with one more value each; lanes that do not exist change nothing."""
-        f, form, chunk = self.f, self.form, self.chunk
-        copies = 1 if form.across else form.copies
-        new: list[Val] = []
+        """What is carried, combined with more values: of rows with one for each; along the columns with one after the
+        other, where lanes that do not exist change nothing."""
+        f, form = self.f, self.form
+        new: list[list[Val]] = []
         for fold in stage.folds:
-            source = form.dtypes[fold.value]
-            for copy in range(copies):
-                x = self.get(fold.value, copy, form.vector is not None)
-                new.append(convert(f, x, source, fold.dtype))
-        if form.across and new:
-            assert chunk is not None
-            mask = chunk.mask
-            neutral = [identity(fold.combine, fold.dtype) for fold in stage.folds]
-            there = list(new)
-            new = f.either(
-                chunk.full,
-                lambda: there,
-                lambda: [f.select(mask(0), x, no) for x, no in zip(there, neutral, strict=True)],
-            )
-        names = [fold.combine for fold in stage.folds for _ in range(copies)]
-        return [combine(f, name, x, y) for name, x, y in zip(names, carried, new, strict=True)]
+            found = [self.get(fold.value, copy, form.vector is not None) for copy in range(form.copies)]
+            new.append([convert(f, x, form.dtypes[fold.value], fold.dtype) for x in found])
+        names = [fold.combine for fold in stage.folds]
+        if not form.across:
+            flat = [(name, x) for name, found in zip(names, new, strict=True) for x in found]
+            return [combine(f, name, old, x) for old, (name, x) in zip(carried, flat, strict=True)]
+        if new:
+            new = self.there(stage, new)
+        for copy in range(form.copies):
+            carried = [combine(f, name, x, found[copy]) for name, x, found in zip(names, carried, new, strict=True)]
+        return carried
+
+    def there(self, stage: Pass, found: list[list[Val]]) -> list[list[Val]]:
+        """Vectors along the columns, with what changes no fold in the lanes that do not exist."""
+        f, copies, chunk = self.f, self.form.copies, self.chunk
+        assert chunk is not None
+        mask = chunk.mask
+        flat = [x for vectors in found for x in vectors]
+        neutral = [identity(fold.combine, fold.dtype) for fold in stage.folds for _ in range(copies)]
+        numbered = list(zip(flat, neutral, list(range(copies)) * len(found), strict=True))
+        flat = f.either(chunk.full, lambda: flat, lambda: [f.select(mask(copy), x, no) for x, no, copy in numbered])
+        return [flat[i : i + copies] for i in range(0, len(flat), copies)]
 
     def halved(self, fold: Fold, x: Val) -> Val:
         """The lanes of a fold combined: the first half with the second, until one is left."""
