@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 from chainrule.ir.graph import CONSTANT, Graph, Node, Value, constant_value
@@ -25,20 +25,21 @@ from chainrule.transform.simplify import merge
 Axes = tuple[int, ...]
 
 
-def expand(graph: Graph) -> Graph:
+def expand(graph: Graph, upright: Collection[Value] = ()) -> Graph:
     """The graph without softmax, logsumexp, norm, elements picked by labels, and marks for derivatives.
 
-    Functions that share an exponential are spelled out. Loops' bodies stay as they are.
+    Functions that share an exponential are spelled out. Loops' bodies stay as they are. `upright` are inputs whose
+    columns lie in memory as rows do.
     """
-    graph = merge(rebuild(_with_rows(graph), _expanded))
+    graph = merge(rebuild(_with_rows(graph, upright), _expanded))
     shared = shared_arguments(graph)
     return merge(rebuild(graph, lambda node: _one(spelled_out(node, shared)))) if shared else graph
 
 
-def _with_rows(graph: Graph) -> Graph:
+def _with_rows(graph: Graph, upright: Collection[Value]) -> Graph:
     """The graph with products of one row as sums, where nothing goes on with them."""
     used = {value for node in graph.nodes for value in node.inputs}
-    outputs = [(None if value in used else one_row(value)) or value for value in graph.outputs]
+    outputs = [(None if value in used else one_row(value, upright)) or value for value in graph.outputs]
     return Graph(graph.inputs, tuple(outputs), graph.donated)
 
 

@@ -167,7 +167,8 @@ class Region:
         inside = [*inputs, *(_placed(value, slot) for value, (_, slot) in zip(inner, slots, strict=False))]
         targets = [Target(place, view.base) for place, view in zip(carried, inputs[len(fixed) :], strict=True)]
         targets += [Target(slot) for _, slot in slots[len(scanned) :]]
-        block, results = expand(body), (*carried, *ys)
+        upright = {x for x, view in zip(body.inputs, inputs, strict=False) if _is_upright(view)}
+        block, results = expand(body, upright), (*carried, *ys)
         region = Region(block, inside, targets)
         moved = tuple([slot for slot, _ in slots])
         self.items.add(Repeat(node, region.items, region.renamed, moved, tuple(reads), block, results))
@@ -223,3 +224,9 @@ class Region:
 
 def _placed(value: Value, place: Place) -> View:
     return whole(Base(value.shape, value.dtype, value.type.weak, place=place))
+
+
+def _is_upright(view: View) -> bool:
+    """Whether it is a matrix whose columns lie in memory as rows do."""
+    place = view.base.place
+    return place is not None and len(view.shape) == 2 and place.strides[0] == 1 != place.strides[1]

@@ -7,6 +7,7 @@ round. As a contraction it would add up in the order of k, which wants columns s
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import Final
 
 from chainrule.ir.graph import Node, Value
@@ -49,21 +50,25 @@ def row_sums(node: Node) -> Value | None:
     return None
 
 
-def one_row(value: Value) -> Value | None:
+def one_row(value: Value, upright: Collection[Value] = ()) -> Value | None:
     """What stands for the product of one row with many rows, where that is a result of the whole graph; None elsewhere.
 
-    Where the graph goes on with it the row may be a batch of one, whose code is that of other batches.
+    Where the graph goes on with it the row may be a batch of one, whose code is that of other batches. `upright` are
+    matrices whose columns are what lies in memory as rows do.
     """
     node = value.node
     if node.op is not dot_general or not value.type.is_float or node.attrs["batch"][0]:
         return None
     x, y = node.inputs
-    (x_inner, y_inner), elements = node.attrs["contract"], math.prod(value.shape)
-    if len(x_inner) != 1 or x.shape[x_inner[0]] * elements < MUCH:
+    contract: Pairs = node.attrs["contract"]
+    x_inner, y_inner = contract
+    length = math.prod([x.shape[axis] for axis in x_inner])
+    if len(x_inner) != 1 or length * math.prod(value.shape) < MUCH:
         return None
-    length = x.shape[x_inner[0]]
     for vector, matrix, along in ((x, y, y_inner[0]), (y, x, x_inner[0])):
         rows = _rows(matrix, along)
+        if rows is None and matrix in upright and along == 0:
+            rows = Apply(node.where)(transpose, matrix, axes=(1, 0))
         if math.prod(vector.shape) == length and rows is not None:
             vector = Apply(node.where)(reshape, vector, shape=(length,))
             return _sums(node, vector, rows)
