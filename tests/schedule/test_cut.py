@@ -4,7 +4,7 @@ import pytest
 from planned import apply, nest, new, planned, words
 
 from chainrule.schedule.cut import merge_columns
-from chainrule.schedule.plan import COLUMN_CHUNK, CONTRACT_STRIP, ROW_CHUNK, Contraction, Nest
+from chainrule.schedule.plan import COLUMN_CHUNK, CONTRACT_STRIP, ROW_WHOLE, Contraction, Nest
 
 
 @pytest.mark.parametrize("length", [COLUMN_CHUNK, COLUMN_CHUNK + 1, 3 * COLUMN_CHUNK + 17])
@@ -20,11 +20,11 @@ def test_long_reductions_along_the_vector_are_cut(length: int, name: str) -> Non
         assert nest(plan, 1).columns == (parts,)
 
 
-@pytest.mark.parametrize("rows", [ROW_CHUNK, ROW_CHUNK + 1, 5 * ROW_CHUNK + 3])
+@pytest.mark.parametrize("rows", [ROW_WHOLE, ROW_WHOLE + 1, 5 * ROW_WHOLE + 3])
 def test_reductions_over_many_rows_are_cut(rows: int) -> None:
     x = new(rows, 40)
     plan = planned([x], [apply("sum", apply("exp", x), axes=(0,))])
-    assert (nest(plan).clip is None) == (rows <= ROW_CHUNK)
+    assert (nest(plan).clip is None) == (rows <= ROW_WHOLE)
 
 
 def test_what_follows_a_long_reduction_follows_its_parts() -> None:

@@ -5,7 +5,7 @@ from planned import apply, new, planned, words
 
 from chainrule.ir.graph import Value
 from chainrule.schedule.group import MOST_MEMBERS, MOST_PLACES, Group, is_long
-from chainrule.schedule.plan import COLUMN_CHUNK, ROW_CHUNK
+from chainrule.schedule.plan import COLUMN_CHUNK, ROW_WHOLE
 from chainrule.schedule.views import Base, View, whole
 
 
@@ -90,4 +90,4 @@ def test_there_is_room_for_so_many_members_and_arrays() -> None:
 @pytest.mark.parametrize("extra", [0, 1])
 def test_where_reductions_are_long(extra: int) -> None:
     assert is_long((3, COLUMN_CHUNK + extra), (1,)) == bool(extra)
-    assert is_long((ROW_CHUNK + extra, 3), (0,)) == bool(extra)
+    assert is_long((ROW_WHOLE + extra, 3), (0,)) == bool(extra)

@@ -75,8 +75,6 @@ def _cut(nest: Nest) -> list[Nest]:
     if others or nest.along == "rows":
         chunk = max(1, ROW_CHUNK // max(1, one_by_one((1, *others), nest.along == "columns")))
     count = -(-total // chunk)
-    if count <= 1:
-        return [nest]
     first, axis = nest.stages[0], len(nest.rows)
     partial = partial_places(nest, count)
     values = tuple([(number, _cut_expression(expression, axis, chunk)) for number, expression in first.values])

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 from chainrule.ir.graph import Node
 from chainrule.ir.kinds import Reduce
-from chainrule.schedule.plan import LANES, ROW_CHUNK, Place, one_by_one
+from chainrule.schedule.plan import LANES, ROW_CHUNK, ROW_WHOLE, Place, one_by_one
 from chainrule.schedule.views import OUTSIDE, Base, View
 from chainrule.types import Shape
 
@@ -118,9 +118,14 @@ class Group:
         return False
 
     def streams(self, bases: Sequence[Base]) -> bool:
-        """Whether a large product's elements would be computed with beside other arrays of its size."""
+        """Whether a large product's elements would be computed with beside other arrays of its size.
+
+        Only where the first axes are summed over, such as a batch's: of no other size may this depend.
+        """
         size = math.prod(self.domain)
         if self.contraction is None or size <= MOST_STREAMED:
+            return False
+        if not all(0 in axes for axes in self.contraction.attrs["contract"]):
             return False
         return any(not self.owns(base) and math.prod(base.shape) >= size for base in bases)
 
@@ -216,6 +221,12 @@ def last_axis(domain: Shape) -> int:
 
 
 def is_long(domain: Shape, axes: Sequence[int]) -> bool:
-    """Whether a reduction is cut into parts that are reduced again."""
+    """Whether a reduction is cut into parts that are reduced again.
+
+    Of a batch's rows, each of several vectors, always: how many rows there are makes no difference.
+    """
     lengths = [domain[axis] for axis in sorted(axes)]
-    return one_by_one(lengths, len(domain) - 1 in axes) > ROW_CHUNK
+    along, batch = len(domain) - 1 in axes, 0 in axes and len(axes) > 1
+    if batch and one_by_one((1, *lengths[1:]), along) > 1:
+        return True
+    return one_by_one(lengths, along) > (ROW_CHUNK if along and not batch else ROW_WHOLE)

@@ -30,7 +30,11 @@ COLUMN_CHUNK: Final = 2048
 """Elements along the vector that one reduction takes; longer ones are cut, and the parts reduced again."""
 
 ROW_CHUNK: Final = 128
-"""Elements that are reduced one after the other, not along the vector, before a cut."""
+"""Elements that are reduced one after the other, not along the vector, of those that are cut."""
+
+ROW_WHOLE: Final = 512
+"""Elements that are reduced one after the other, not along the vector, without a cut: so that the usual batches, and
+what is left of them, are summed alike."""
 
 SHORT: Final = 16
 """Columns up to which a reduction does not go along the vector, but one after the other, in many rows at once."""

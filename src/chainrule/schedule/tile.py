@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 from chainrule.schedule.partial import SUM, Partial, combined, partial_places
 from chainrule.schedule.plan import (
     ROW_CHUNK,
+    ROW_WHOLE,
     Buffer,
     Contraction,
     Loop,
@@ -162,7 +163,7 @@ def _longest(steps: Sequence[Step], first: int, renamed: Mapping[Buffer, Buffer]
     """The run that begins at a step and pays; None where there is none."""
     head = steps[first]
     lengths = (
-        {n for n in _lengths(head) if n >= FEWEST_TILES * FEWEST}
+        {n for n in _lengths(head) if n > ROW_WHOLE}
         if isinstance(head, Nest | Contraction)
         else set[int]()
     )

@@ -23,8 +23,8 @@ LESSONS: tuple[tuple[str, Callable[..., Any], Any], ...] = (
     ("sigmoid", nn.mse, optim.sgd(0.1)),
     ("relu", nn.cross_entropy, optim.sgd(0.1, momentum=0.9)),
 )
-BATCHES = (128, 32, 10)
-RESTS = (1, 2, 3, 5, 8, 9, 12, 16, 17, 31, 65, 127)
+BATCHES = (512, 128, 32, 10)
+RESTS = (1, 2, 3, 5, 8, 9, 12, 16, 17, 31, 65, 127, 129, 300)
 
 
 def structures(graph: Graph) -> dict[str, str]:

@@ -26,20 +26,20 @@ DEPTH: Final = 2 * CONTRACT_CHUNK
 SMALL: Final = 40_000
 """Products that are too few to be shared out among workers."""
 
-FEW: Final = 6
-"""Products along k for which reading line by line does not pay."""
-
 FEW_BYTES: Final = 1 << 14
 """Bytes of a block of the left operand that are not worth packing."""
 
 WIDE: Final = 256
 """Columns of a result that is best written line by line where there are but one or two products along k."""
 
+MUCH: Final = 1 << 17
+"""Products from which on those of a single row have code of their own."""
+
+MANY: Final = 128
+"""Columns of a single row from which on it has code of its own, where the products may be as few as a batch's rows."""
+
 LINE: Final = 2048
 """Columns of the one row of a product whose sums lie in the cache while they grow."""
-
-MUCH: Final = 1 << 17
-"""Products of a single row from which on it has code of its own."""
 
 PANELS: Final = 8
 """Panels of the right operand from which on packing the left one pays."""
@@ -99,7 +99,11 @@ def is_special(product: Product) -> bool:
         return False
     if product.columns == 1:
         return bool(product.batch) and product.inner >= 1024
-    return prod(product.batch) * product.columns * product.inner >= MUCH and reading_of(product) != "columns"
+    if reading_of(product) == "columns":
+        return False
+    if product.over_first:
+        return product.columns >= MANY
+    return prod(product.batch) * product.columns * product.inner >= MUCH
 
 
 def tile_of(product: Product, machine: Machine) -> tuple[int, int]:
@@ -143,14 +147,14 @@ def left_reading(product: Product, panels: int) -> Reading | None:
 
 def layout_of(product: Product, machine: Machine) -> Layout:
     """How a product is computed on a machine."""
-    n, columns, size = lanes(product.dtype), product.columns, product.dtype.itemsize
+    columns, size = product.columns, product.dtype.itemsize
     tile, width = tile_of(product, machine)
     out = product.others[-1]
     reading: Reading | None = reading_of(product)
     if width == 1:
         reading = None
     special = is_special(product)
-    stream = special and reading == "rows" and columns >= 4 * n and product.inner >= FEW
+    stream = special and reading == "rows" and columns > 1
     if stream:
         tile, width = 1, LINE if columns >= 4 * LINE * machine.cores or machine.cores == 1 else LINE // 4
     in_place = reading == "rows" and (columns >= width or stream)

@@ -46,6 +46,7 @@ class Product:
     stage: Stage
     others: tuple[Matrix, ...]
     dtype: DType
+    over_first: bool  # k goes along the operands' first axes, which may be those of a batch
 
     @property
     def transposed(self) -> Product:
@@ -141,6 +142,7 @@ def product_of(step: Contraction, left: Place, right: Place) -> Product | None:
         stage,
         tuple([matrix(i + 2, p, row.strides[i + 2], column.strides[i + 2]) for i, p in enumerate(places)]),
         same_sums(left.dtype, right.dtype),
+        bool(step.nodes) and all(0 in axes for axes in step.nodes[0].attrs["contract"]),
     )
 
 
