@@ -26,9 +26,9 @@ def layers(x: Value, *weights: Value) -> Value:
 def test_layers_over_many_rows_are_tiled() -> None:
     x, w, v = new(N, 32), new(32, 32), new(32, 32)
     plan = planned([x, w, v], [layers(x, w, v)])
-    assert words(plan) == ["tiles 16", *["  product dot_general tanh"] * 2]
+    assert words(plan) == ["tiles 32", *["  product dot_general tanh"] * 2]
     (loop,) = tiles(plan)
-    assert all(step.rows == (N // 16,) for step in loop.steps)
+    assert all(step.rows == (N // 32,) for step in loop.steps)
 
 
 def test_what_only_the_tiles_need_is_memory_of_a_tile() -> None:
@@ -36,7 +36,7 @@ def test_what_only_the_tiles_need_is_memory_of_a_tile() -> None:
     plan = planned([x, w, v], [layers(x, w, v)])
     (loop,) = tiles(plan)
     between = loop.steps[0].epilogue.stores[0].place.buffer
-    assert (between.kind, between.nbytes) == ("arena", N // 16 * 32 * 4)
+    assert (between.kind, between.nbytes) == ("arena", N // 32 * 32 * 4)
     assert {slot.source for slot in loop.slots} == {plan.inputs[0], plan.outputs[0]}
 
 
@@ -123,7 +123,7 @@ def test_counts_along_the_rows_are_not_tiled_and_within_a_row_they_are() -> None
     x, w = new(N, 32), new(32, 32)
     mask = apply("less", apply("iota", length=32, dtype="int64"), number(7))
     plan = planned([x, w], [layers(apply("select", mask, x, number(0.0)), w, w)])
-    assert [line for line in words(plan) if not line.startswith(" ")][1:] == ["tiles 16"]
+    assert [line for line in words(plan) if not line.startswith(" ")][1:] == ["tiles 32"]
     wide = new(32, N)
     mask = apply("less", apply("iota", length=N, dtype="int64"), number(700))
     turned = apply("transpose", apply("exp", apply("select", mask, wide, number(0.0))), axes=(1, 0))

@@ -35,7 +35,7 @@ from chainrule.schedule.plan import (
 LARGE: Final = 1 << 19
 """Bytes of all rows from which on it pays to tile them."""
 
-TILE: Final = 1 << 17
+TILE: Final = 1 << 16
 """Bytes that the rows of a tile should have together."""
 
 FEWEST: Final = 64
@@ -162,11 +162,7 @@ class Run:
 def _longest(steps: Sequence[Step], first: int, renamed: Mapping[Buffer, Buffer]) -> Run | None:
     """The run that begins at a step and pays; None where there is none."""
     head = steps[first]
-    lengths = (
-        {n for n in _lengths(head) if n > ROW_WHOLE}
-        if isinstance(head, Nest | Contraction)
-        else set[int]()
-    )
+    lengths = {n for n in _lengths(head) if n > ROW_WHOLE} if isinstance(head, Nest | Contraction) else set[int]()
     for length in sorted(lengths, reverse=True):
         run = Run(length, renamed)
         skipped: list[Step] = []

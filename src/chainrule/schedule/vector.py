@@ -18,7 +18,7 @@ from chainrule.ops.reduction import sum_
 from chainrule.schedule.apply import Apply
 from chainrule.schedule.items import Pairs
 
-SHORTEST: Final = 128
+SHORTEST: Final = 24
 """Elements of a row from which on it pays."""
 
 MUCH: Final = 1 << 17

@@ -75,7 +75,7 @@ def _masks_well(site: Site) -> bool:
     return site.access.lane == 1 and site.ty.nbytes >= 4
 
 
-AHEAD: Final = 2048
+AHEAD: Final = 4096
 """Bytes between what is read and what is fetched: the memory's delay, which a processor guesses too late."""
 
 # --- reading ----------------------------------------------------------------------------------------------------------

@@ -110,7 +110,8 @@ class _Writer:
         if axis == self.form.vector:
             remaining = stop - index
             full = remaining.ge(self.step(axis)) if whole is None else f.constant(whole, I1)
-            ahead = [access for access in before if whole and any(step >= 0 for step in access.steps[: self.form.rows])]
+            on = self.form.across and whole is not False
+            ahead = [access for access in before if on and any(step >= 0 for step in access.steps[: self.form.rows])]
             self.chunk = Chunk(f, self.form.lanes, self.form.copies, index, remaining, full, ahead)
             for access in [access for access in before if access.tiled]:
                 count = self.bounds(self.form.rows)[1]
