@@ -13,7 +13,7 @@ from chainrule.schedule.plan import Buffer, Place
 def test_the_numbers_that_decide_bits() -> None:
     """Another one is another version of every result: change these only with the version."""
     assert plan.LANES == {4: 16, 8: 8}
-    assert (plan.COLUMN_CHUNK, plan.ROW_CHUNK, plan.ROW_WHOLE, plan.SHORT) == (2048, 128, 512, 16)
+    assert (plan.COLUMN_CHUNK, plan.ROW_CHUNK, plan.ROW_WHOLE, plan.SHORT) == (1024, 128, 512, 16)
     assert (plan.CONTRACT_CHUNK, plan.CONTRACT_STRIP) == (128, 8192)
 
 

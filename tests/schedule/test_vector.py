@@ -13,10 +13,10 @@ def by_rows(x: Value, y: Value) -> Value:
 
 
 def is_sum(x: Value, y: Value) -> bool:
-    """Whether the products along the last axes are a sum along the vector."""
-    found = words(planned([x, y], [by_rows(x, y)]))
-    assert found in (["nest multiply sum"], ["product dot_general"])
-    return found == ["nest multiply sum"]
+    """Whether the products along the last axes are a sum along the vector, in parts or not."""
+    found = set(words(planned([x, y], [by_rows(x, y)])))
+    assert found in ({"nest multiply sum"}, {"product dot_general"})
+    return found == {"nest multiply sum"}
 
 
 @pytest.mark.parametrize("rows", [1, 2, 40])
@@ -37,7 +37,7 @@ def test_two_vectors_are_a_sum_and_so_are_one_long_row_and_one_long_column() -> 
     assert is_sum(new(2), new(2))
     assert is_sum(new(1, LONG), new(1, LONG))
     x, y = new(1, LONG), new(LONG, 1)
-    assert words(planned([x, y], [matmul(x, y)])) == ["nest multiply sum"]
+    assert words(planned([x, y], [matmul(x, y)])) == ["nest multiply sum"] * 2  # it is cut
 
 
 def test_a_row_with_many_rows_is_a_sum_of_each_where_it_is_a_result() -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 from chainrule.ir.graph import Node
 from chainrule.ir.kinds import Reduce
-from chainrule.schedule.plan import LANES, ROW_CHUNK, ROW_WHOLE, Place, one_by_one
+from chainrule.schedule.plan import COLUMN_CHUNK, LANES, ROW_WHOLE, Place, one_by_one
 from chainrule.schedule.views import OUTSIDE, Base, View
 from chainrule.types import Shape
 
@@ -229,4 +229,4 @@ def is_long(domain: Shape, axes: Sequence[int]) -> bool:
     along, batch = len(domain) - 1 in axes, 0 in axes and len(axes) > 1
     if batch and one_by_one((1, *lengths[1:]), along) > 1:
         return True
-    return one_by_one(lengths, along) > (ROW_CHUNK if along and not batch else ROW_WHOLE)
+    return one_by_one(lengths, along) > (COLUMN_CHUNK // LANES[4] if along and not batch else ROW_WHOLE)

@@ -26,7 +26,7 @@ LANES: Final = {4: 16, 8: 8}
 """Elements that a vector holds, by the width of the widest dtype of a nest, on every machine: a reduction along the
 vector has as many partial results, which are combined by halves (lane i with lane i + lanes / 2, and so on)."""
 
-COLUMN_CHUNK: Final = 2048
+COLUMN_CHUNK: Final = 1024
 """Elements along the vector that one reduction takes; longer ones are cut, and the parts reduced again."""
 
 ROW_CHUNK: Final = 128

@@ -39,6 +39,15 @@ def test_a_right_program_is_right() -> None:
     assert guarded(graph(), (), (X,)) == ""
 
 
+@pytest.mark.parametrize("columns", [1, 7, 100, 600])
+@pytest.mark.parametrize("rows", [(), (1,), (5,)])
+def test_products_of_nothing_are_zeros(rows: tuple[int, ...], columns: int) -> None:
+    for x, y in ((np.zeros((*rows, 0)), np.zeros((0, columns))), (np.zeros((0, *rows)).T, np.zeros((columns, 0)).T)):
+        product = cr.graph(lambda x, y: x @ y)(x, y)
+        assert guarded(product, (), (x, y)) == ""
+        np.testing.assert_array_equal(cr.jit(lambda x, y: x @ y)(x, y), np.zeros((*rows, columns)))
+
+
 @pytest.mark.parametrize(("title", "where"), [("multiply", "results"), ("cumsum", "arena")])
 def test_a_write_behind_a_buffer_is_found(title: str, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def further(kernel: Kernel) -> Kernel:

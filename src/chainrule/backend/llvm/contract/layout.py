@@ -95,7 +95,7 @@ def is_special(product: Product) -> bool:
     Not where columns are contiguous along k: there a sum along the vector is faster (schedule/vector.py). Nor where
     more is done with the sums: the row may be what is left of a batch, whose code serves it as well.
     """
-    if product.dtype.kind != "f" or product.rows > 1 or not product.plain:
+    if product.dtype.kind != "f" or product.rows > 1 or not product.inner or not product.plain:
         return False
     if product.columns == 1:
         return bool(product.batch) and product.inner >= 1024
