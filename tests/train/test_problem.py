@@ -26,6 +26,9 @@ def changed(array: Any, place: Any, value: Any) -> Any:
 BAD: dict[str, tuple[dict[str, Any], type[ChainruleError], str]] = {
     "NaN in x": ({"data": (changed(X, (3, 1), np.nan), Y)}, DataError, r"got nan in x\[3, 1\] \(row 3, column 1\)"),
     "infinity in y": ({"data": (X, changed(Y * 1.0, 7, np.inf))}, DataError, r"got inf in y\[7\]"),
+    "too large for float32": (
+        {"data": (changed(X, (3, 1), -1e39), Y)}, DataError, r"up to 3.4e\+38, .* float32, .*, got -1e\+39 at \[3, 1\]",
+    ),
     "a label too large": ({"data": (X, changed(Y, 4, 2))}, DataError, r"in 0 .. 1, got 2 in y\[4\]"),
     "a negative label": ({"data": (X, changed(Y, 4, -1))}, DataError, r"in 0 .. 1, got -1 in y\[4\]"),
     "a label in a row of labels": (

@@ -172,7 +172,8 @@ def _add_optimization(parser: Parser) -> None:
         type=_whole(1),
         default=1,
         metavar="N",
-        help="threads for NumPy's matrix products, where its BLAS is OpenBLAS (default: 1, which is fastest for these)",
+        help="threads for NumPy's matrix products, where its BLAS is OpenBLAS (default: 1); compiled code takes\n"
+        "CHAINRULE_NUM_THREADS, or as many as there are processors",
     )
 
 

@@ -59,11 +59,11 @@ def fit(
     The parameters are copied once, and the model given is never written to. x and y that are floating-point are
     converted to the parameters' dtype. Everything is looked through before the first step.
 
-    Ctrl-C ends it after the step it is in: the Run of the last whole step, `stopped` "interrupted" (pressed again, it
-    is a KeyboardInterrupt). `on_epoch(run)` is called after each epoch and may return True to end it: "requested". A
-    loss or a parameter that is not finite ends it with a warning: "diverged", and the model is the one that had the
-    last finite loss. `progress`: "auto" shows a bar on a terminal and in a notebook, else a line an epoch; True always
-    a bar; False nothing.
+    Ctrl-C ends it after the step it is in: the Run of the last whole step, `stopped` "interrupted" (pressed again after
+    that step, it is a KeyboardInterrupt). `on_epoch(run)` is called after each epoch and may return True to end it:
+    "requested". A loss or a parameter that is not finite ends it with a warning: "diverged", and the model is the one
+    that had the last finite loss. `progress`: "auto" shows a bar on a terminal and in a notebook, else a line an epoch;
+    True always a bar; False nothing.
     """
     check_functions(loss, optimizer, on_epoch)
     check_count(epochs, "epochs")

@@ -184,7 +184,15 @@ def _as_computed(data: Any, dtype: np.dtype[Any]) -> Array:
     """The array in a dtype that is computed with: floats as the parameters, other widths of integers as int64."""
     array = np.asarray(data)
     if array.dtype.kind == "f":
-        return array.astype(dtype, copy=False)
+        with np.errstate(over="ignore"):
+            computed = array.astype(dtype, copy=False)
+        if computed is not array and not np.isfinite(computed).all():
+            largest = np.finfo(dtype).max
+            place = ", ".join(map(str, np.unravel_index(int(np.argmin(np.isfinite(computed))), array.shape)))
+            expected = f"numbers in x and y up to {largest:.3g}, the largest of {dtype.name}, the model's dtype"
+            got = f"{array.flat[int(np.argmin(np.isfinite(computed)))]:.6g} at [{place}]"
+            raise DataError(message(expected, got, user_location(), "x / abs(x).max(), or a model of dtype=np.float64"))
+        return computed
     if array.dtype.kind in "iu" and array.dtype not in SHORT_NAMES:
         return array.astype(np.int64)
     if array.dtype.kind == "c":

@@ -70,6 +70,14 @@ def test_a_damaged_entry_is_removed(place: Path, damage: bytes | None) -> None:
     assert found.read(KEY) == b"again"
 
 
+def test_the_code_of_another_entry_is_not_believed(place: Path) -> None:
+    found = kept()
+    found.write(KEY, b"code")
+    found.write(OTHER, b"other code")
+    entry_of(place, KEY).write_bytes(entry_of(place, OTHER).read_bytes())
+    assert found.read(KEY) is None and found.read(OTHER) == b"other code"
+
+
 @needs_users
 def test_an_entry_that_others_can_write_to_is_not_believed(place: Path) -> None:
     found = kept()
@@ -158,8 +166,9 @@ def test_the_limit(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 # --- folders ----------------------------------------------------------------------------------------------------------
 
 
-def test_off(monkeypatch: pytest.MonkeyPatch, place: Path) -> None:
-    monkeypatch.setenv(FOLDER, "off")
+@pytest.mark.parametrize("word", ["off", "OFF", " Off ", "none", "False", "no", "0"])
+def test_off(word: str, monkeypatch: pytest.MonkeyPatch, place: Path) -> None:
+    monkeypatch.setenv(FOLDER, word)
     assert disk() is None and not place.exists()
 
 

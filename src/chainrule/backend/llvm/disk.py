@@ -1,8 +1,8 @@
 """`Disk`: object code in a folder of the user's own, so that the next process need not compile it again.
 
-An entry's name is a hash of all that its code depends on; its first 32 bytes are the SHA-256 of the rest, without which
-it is not loaded. The folder and the entries are nobody else's to write to, or they are not used. What cannot be kept is
-compiled again. Files of other names are left alone, wherever the folder is.
+An entry's name is a hash of all that its code depends on; its first 32 bytes are the SHA-256 of its name and the rest,
+without which it is not loaded. The folder and the entries are nobody else's to write to, or they are not used. What
+cannot be kept is compiled again. Files of other names are left alone, wherever the folder is.
 
 Entries are in folders by the first digits of their names, each with its share of the limit, so that whoever writes
 looks at few of them.
@@ -32,6 +32,7 @@ BYTES: Final = "CHAINRULE_CACHE_BYTES"
 LIMIT: Final = 256 << 20
 """Bytes that are kept unless CHAINRULE_CACHE_BYTES says otherwise."""
 
+_OFF: Final = ("off", "no", "none", "false", "0")
 _FULL: Final = 0.75  # of the limit that is left after old entries were removed
 _DIGEST: Final = 32
 _FRESH: Final = 3600.0  # seconds in which an entry's last use is not noted again
@@ -67,7 +68,7 @@ class Disk:
             return None
         code = data[_DIGEST:]
         with contextlib.suppress(OSError):
-            if hashlib.sha256(code).digest() != data[:_DIGEST]:
+            if _digest(key, code) != data[:_DIGEST]:
                 path.unlink()
                 return None
             if time.time() - about.st_mtime > _FRESH:
@@ -82,7 +83,7 @@ class Disk:
             handle, name = tempfile.mkstemp(dir=path.parent, prefix=_NEW)
             try:
                 with os.fdopen(handle, "wb") as file:
-                    file.write(hashlib.sha256(code).digest() + code)
+                    file.write(_digest(key, code) + code)
                 os.replace(name, path)
             except OSError:
                 os.unlink(name)
@@ -117,6 +118,11 @@ class Disk:
                     break
                 if _removed(entry):
                     total -= entry.nbytes
+
+
+def _digest(key: str, code: bytes) -> bytes:
+    """What tells that code is whole, and no other entry's."""
+    return hashlib.sha256(key.encode() + code).digest()
 
 
 def _entries(folder: Path) -> list[Entry]:
@@ -184,7 +190,7 @@ class Unusable(NamedTuple):
 
 def usable_folder() -> Path | Unusable:
     """The folder, made where there was none; or why it cannot be used."""
-    if os.environ.get(FOLDER, "") == "off":
+    if os.environ.get(FOLDER, "").strip().lower() in _OFF:
         return Unusable(f"{FOLDER} is off")
     try:
         path = folder()

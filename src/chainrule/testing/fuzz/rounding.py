@@ -147,7 +147,7 @@ def _moved(given: Any, unit: Any, rng: Rng) -> Array:
     out: Array = np.asarray(given)
     info: Any = np.finfo(out.dtype)
     by: Array = _uniform(rng, out) * (2 * AMPLITUDE) - AMPLITUDE
-    step = np.abs(unit) * float(info.eps)
+    step = np.minimum(np.abs(unit), info.max) * float(info.eps)  # of magnitudes whose sum is more than the largest
     # below the smallest normal number roundings are all of the same size; a zero stays a zero
     step: Array = np.where(
         step < info.smallest_subnormal, np.where(np.equal(unit, 0), 0, info.smallest_subnormal), step
