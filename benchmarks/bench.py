@@ -111,6 +111,7 @@ def ask_worker(folder: str, request: dict[str, Any], threads: int, cache: str) -
             capture_output=True,
             text=True,
             timeout=LONGEST,
+            preexec_fn=lambda: stay_on(threads),
         )
     except subprocess.TimeoutExpired:
         return {"absent": f"failed: no answer in {LONGEST} s"}
@@ -122,11 +123,16 @@ def ask_worker(folder: str, request: dict[str, Any], threads: int, cache: str) -
     return {"absent": f"failed: exit status {done.returncode}: {last[:200]}"}
 
 
+def stay_on(threads: int) -> None:
+    """Keeps this process on as many cores as it may have threads: jax dispatches on a thread of its own."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-threads:])
+
+
 def worker_environment(threads: int, cache: str) -> dict[str, str]:
     """The environment of a worker: the number of threads in every library's words, and folders for their caches.
 
-    jax has no documented number: with one thread its products are told not to use the pool. It may still dispatch on a
-    thread of its own; the column "cores" tells how much that gave it.
+    jax has no documented number: with one thread its products are told not to use the pool.
     """
     # NumPy's BLAS is to take the kernels that it finds best for the processor.
     named = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "XLA_FLAGS", "PYTHONPATH", "CHAINRULE_CACHE")
