@@ -136,9 +136,11 @@ def worker_environment(threads: int, cache: str) -> dict[str, str]:
     """
     # NumPy's BLAS is to take the kernels that it finds best for the processor.
     named = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "XLA_FLAGS", "PYTHONPATH", "CHAINRULE_CACHE")
+    named += ("PYTHONDONTWRITEBYTECODE",)  # modules are imported from compiled files, as installed ones are
     environment = {name: value for name, value in os.environ.items() if name not in named}
     for name in ("OMP", "MKL", "OPENBLAS", "CHAINRULE"):
         environment[f"{name}_NUM_THREADS"] = str(threads)
+    environment["PYTHONPYCACHEPREFIX"] = os.path.join(os.path.dirname(cache), "modules")
     environment["JAX_PLATFORMS"] = "cpu"
     environment["XLA_FLAGS"] = f"--xla_cpu_multi_thread_eigen={'false' if threads == 1 else 'true'}"
     if os.path.basename(cache).startswith("warm-"):  # jax keeps nothing unless it is told to

@@ -31,6 +31,10 @@ PARAMETERS: Final[dict[str, Ty]] = {
 }
 
 
+AT_ONCE: Final = 2
+"""Products of a sum in one round of the innermost loop."""
+
+
 def micro(dtype: DType, lowest: int, highest: int, width: int, ahead: int) -> Routine:
     """The routine of all tiles between two heights: the function for `rows` rows has them behind its name."""
 
@@ -91,20 +95,27 @@ def _products(
     _, _, step, _, _, following, *_ = f.arguments
     pieces = split(width, lanes(dtype))
     zeros = [f.constant(0, ty.of(n)) for _ in starts for _, n in pieces]
-    with f.loop(0, length, 1, [f.constant(0, I64), b, *zeros]) as loop:
-        at, vectors, *sums = loop.carried
-        right = [f.load(ty.of(n), f.element(vectors, j, ty)) for j, n in pieces]
-        if ahead:
-            for j in range(0, width * ty.nbytes, 64):
-                f.fetch(f.element(f.element(vectors, following * ahead, ty), j // ty.nbytes, ty))
-        for i, start in enumerate(starts):
-            left = f.load(ty, f.element(start, at, ty))
-            for j, vector in enumerate(right):
-                place = i * len(right) + j
-                spread = f.splat(left, vector.ty.lanes)
-                sums[place] = multiply_add(f, dtype, spread, vector, sums[place])
-        loop.next = [at + step, f.element(vectors, following, ty), *sums]
-    return loop.results[2:]
+
+    def rounds(first: Val | int, last: Val, times: int, before: Sequence[Val]) -> Sequence[Val]:
+        with f.loop(first, last, times, before) as loop:
+            at, vectors, *sums = loop.carried
+            for _ in range(times):
+                right = [f.load(ty.of(n), f.element(vectors, j, ty)) for j, n in pieces]
+                if ahead:
+                    for j in range(0, width * ty.nbytes, 64):
+                        f.fetch(f.element(f.element(vectors, following * ahead, ty), j // ty.nbytes, ty))
+                for i, start in enumerate(starts):
+                    left = f.load(ty, f.element(start, at, ty))
+                    for j, vector in enumerate(right):
+                        place = i * len(right) + j
+                        spread = f.splat(left, vector.ty.lanes)
+                        sums[place] = multiply_add(f, dtype, spread, vector, sums[place])
+                at, vectors = at + step, f.element(vectors, following, ty)
+            loop.next = [at, vectors, *sums]
+        return loop.results
+
+    whole = length & -AT_ONCE
+    return rounds(whole, length, 1, rounds(0, whole, AT_ONCE, [f.constant(0, I64), b, *zeros]))[2:]
 
 
 def write_stream(module: Module, name: str, dtype: DType) -> None:
