@@ -85,12 +85,16 @@ def logistic(problem: Logistic, way: str, threads: int, compiled: Compile = as_i
 
 
 def product(problem: Product, way: str, threads: int) -> Program:
-    """MKL: a call into a given tensor; or a batched product of a stack whose operands are all the same."""
+    """MKL: a call into a given tensor; or a batched product of a stack whose operands are all the same.
+
+    On several threads a batch's products would run side by side, not one after the other: there each is a call.
+    """
     torch.set_num_threads(threads)
     a, b = problem.turned(*map(torch.from_numpy, problem.data))
     shape = (problem.rows, problem.columns)
     # Every product has a place of its own here, so that a long stack of large ones would leave the cache.
-    turns = max(1, min(problem.turns, 64, 2**18 // (problem.rows * problem.columns))) if way == "loop" else 1
+    most = min(problem.turns, 64, 2**18 // (problem.rows * problem.columns))
+    turns = max(1, most) if way == "loop" and threads == 1 else 1
     if turns > 1:
         a, b, out = a.expand(turns, *a.shape), b.expand(turns, *b.shape), torch.empty(turns, *shape)
         call = torch.bmm
