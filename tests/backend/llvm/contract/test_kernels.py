@@ -12,8 +12,13 @@ import pytest
 from contraction_calls import MACHINES, Problem, check, matrices, place_in, run, structures
 from special_kernels import Guarded, drawn, one_by_one
 
+from chainrule.backend.llvm.code import code_text
+from chainrule.backend.llvm.contract import kernels
+from chainrule.backend.llvm.engine import assembly
+from chainrule.backend.llvm.kernel import Kernel
 from chainrule.ops.arithmetic import add, multiply
-from chainrule.schedule.plan import CONTRACT_CHUNK, CONTRACT_STRIP, Compute, Number, Read, Stage, Store
+from chainrule.schedule.plan import CONTRACT_CHUNK, CONTRACT_STRIP, Compute, Contraction, Number, Read, Stage, Store
+from chainrule.testing.bits.inspection import TARGETS
 
 DTYPES = (np.float32, np.float64, np.int32, np.int64, np.uint8, np.bool_)
 
@@ -219,3 +224,28 @@ def test_another_size_of_a_batch_is_the_same_code(inputs: int, outputs: int) -> 
             if batch <= 5:
                 check(problem, run(problem, MACHINES[1], drawn(rng)))
     assert [len(found) for found in texts] == [1, 1, 1]
+
+
+def kernels_of(turned: bool) -> list[Kernel]:
+    rng, memory = np.random.default_rng(0), Guarded(0xA5)
+    problem = matrices(matrix(rng, 70, 300, turned), matrix(rng, 300, 80, not turned))
+    place, _ = place_in(memory, (70, 80), np.float32)
+    left, right = memory.place(problem.left), memory.place(problem.right)
+    return kernels(Contraction((), (70,), (80,), (300,), left, right, place), MACHINES[0], memory.allocate)
+
+
+def test_products_that_lie_otherwise_have_their_innermost_loops_in_common() -> None:
+    one, other = kernels_of(False), kernels_of(True)
+    assert {kernel.structure for kernel in one}.isdisjoint(kernel.structure for kernel in other)
+    in_common = [
+        {x.structure for kernel in found for x in kernel.routines if "micro" in x.structure} for found in (one, other)
+    ]
+    assert in_common[0] == in_common[1] and len(in_common[0]) == 1
+
+
+def test_routines_are_called_by_addresses_from_memory() -> None:
+    """They may be more than 2 GB away, where a call by its distance ends the process."""
+    for kernel in kernels_of(False):
+        lines = assembly(code_text(kernel), TARGETS["avx2"]).splitlines()
+        named = [line for line in lines if any(name in line for x in kernel.routines for name in x.names)]
+        assert named and all("GOTPCREL" in line for line in named)
