@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 import signal
 import subprocess
@@ -190,6 +191,7 @@ import numpy as np
 from toy_kernels import toys
 from chainrule.backend.llvm.runtime.program import *
 from chainrule.backend.llvm.runtime.table import *
+before = set(map(int, os.listdir("/proc/self/task")))
 x = np.zeros(100, np.int64)
 add = Call(toys().add, ((0, 0),), (1,), 100)
 program = Program([LoopBegin(50), add, LoopEnd()], 1)
@@ -246,6 +248,44 @@ def test_a_worker_that_waits_for_another_one_takes_no_time() -> None:
     others, own = map(float, text.split())
     assert own > 0.05
     assert others < max(0.02, own / 5)
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core")
+def test_a_worker_is_woken_on_another_core_and_may_use_all_of_its_own_after_that() -> None:
+    text = output("""
+        import ctypes
+        here = ctypes.CDLL(None).sched_getcpu
+        (worker,) = set(map(int, os.listdir("/proc/self/task"))) - before
+        allowed = os.sched_getaffinity(worker)
+        def core():
+            with open(f"/proc/self/task/{worker}/stat") as file:
+                return int(file.read().rpartition(")")[2].split()[36])
+        others = 0
+        for _ in range(20):
+            time.sleep(0.01)
+            begin = here()
+            run()
+            others += core() != begin == here()
+            assert os.sched_getaffinity(worker) == allowed
+        print(others, len(allowed))
+    """)
+    others, allowed = map(int, text.split())
+    assert allowed == len(os.sched_getaffinity(0))
+    assert others > 10
+
+
+def test_a_pool_works_on_one_core() -> None:
+    text = output("""
+        first = min(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {first})
+        for thread in os.listdir("/proc/self/task"):
+            os.sched_setaffinity(int(thread), {first})
+        for _ in range(5):
+            time.sleep(0.002)
+            run(4)
+        print([os.sched_getaffinity(int(thread)) == {first} for thread in os.listdir("/proc/self/task")])
+    """)
+    assert "False" not in text
 
 
 def test_a_process_that_was_forked_has_a_pool_of_its_own() -> None:

@@ -147,7 +147,7 @@ def _meet(walk: _Walk, flag: Val) -> Val:
 def _barrier(walk: _Walk, polling: bool) -> Val:
     """_ON, or the status with which all workers leave at a barrier."""
     f = walk.f
-    return _or_on(f, f.call("chainrule_barrier", I32, walk.state, walk.workers, f.constant(polling, I64)))
+    return _or_on(f, f.call("chainrule_barrier", I32, walk.state, walk.worker, walk.workers, f.constant(polling, I64)))
 
 
 def _or_on(f: Function, status: Val) -> Val:

@@ -105,7 +105,6 @@ class StateWord(IntEnum):
     FAILED = 32  # whether a worker met an error
     ARRIVED = 48  # workers at the barrier
     GENERATION = 64  # i32: how often it opened, times VERDICTS, and why it opened
-    SLEEPERS = 65
 
 
 VERDICTS: Final = 4
@@ -134,16 +133,15 @@ class PoolWord(IntEnum):
 
 
 class MailWord(IntEnum):
-    """The words of a mailbox: what one thread waits for, and what it tells."""
+    """The words of a worker's mailbox: what it waits for, and what it tells. Of the caller's, worker 0, one is used."""
 
     POSTED = 0  # i32: how many jobs it was given
-    SLEEPING = 1  # whether it sleeps until there is one
+    SLEEPER = 1  # i32: the system's number of its thread while that sleeps, at whatever it waits for, else 0
     STATE = 2
     WORKER = 3
     POOL = 4
     SPIN = 5
     DONE = LINE  # i32: how many jobs it has done
-    WAITING = LINE + 1  # whether somebody sleeps until it is done
 
 
 POOL_WORDS: Final = 2 * LINE

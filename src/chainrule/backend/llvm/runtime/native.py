@@ -14,7 +14,7 @@ from chainrule.backend.llvm.code import object_code
 from chainrule.backend.llvm.engine import load
 from chainrule.backend.llvm.runtime.driver import write_driver
 from chainrule.backend.llvm.runtime.processor import processor
-from chainrule.backend.llvm.runtime.waiting import write_barrier, write_notify, write_poll, write_wait
+from chainrule.backend.llvm.runtime.waiting import write_barrier, write_poll, write_wait, write_wake
 from chainrule.backend.llvm.runtime.workers import write_run, write_worker
 from chainrule.backend.llvm.target import target
 from chainrule.backend.llvm.values import I64
@@ -27,7 +27,7 @@ def runtime_text(triple: str) -> str:
     """The text of the runtime's module for a family of processors."""
     module, found = Module(), processor(triple)
     write_wait(module, found)
-    write_notify(module, found)
+    write_wake(module, found)
     write_poll(module, found)
     write_barrier(module)
     write_driver(module, found)

@@ -21,7 +21,7 @@ from chainrule.backend.llvm.runtime.threads import MOST_THREADS
 HAS_POOL: Final = sys.platform == "linux"
 """Elsewhere every program runs on the thread that calls it."""
 
-SPIN: Final = 30e-6
+SPIN: Final = 100e-6
 """Seconds for which a thread that waits looks again and again, before it sleeps."""
 
 _WORDS: Final = POOL_WORDS + MOST_THREADS * MAIL_WORDS
@@ -63,8 +63,8 @@ class _Pool:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _make(self, number: int) -> bool:
-        """Whether a thread could be made, that waits at the mailbox of this number."""
-        place = POOL_WORDS + number * MAIL_WORDS
+        """Whether a thread could be made, that waits at the mailbox of worker number + 1."""
+        place = POOL_WORDS + (number + 1) * MAIL_WORDS
         self._words[place + MailWord.POOL] = self.address
         self._words[place + MailWord.SPIN] = spin_cycles()
         handle = ctypes.c_ulong()

@@ -11,11 +11,22 @@ from chainrule.errors import BackendError, message
 
 
 @dataclass(frozen=True)
+class SystemCalls:
+    """The numbers of Linux's system calls on one family of processors."""
+
+    futex: int
+    gettid: int
+    getcpu: int
+    sched_getaffinity: int
+    sched_setaffinity: int
+
+
+@dataclass(frozen=True)
 class Processor:
-    """Instructions of one family of processors; `futex` is the number of Linux's system call there."""
+    """Instructions of one family of processors, and the numbers of Linux's system calls there."""
 
     family: str
-    futex: int
+    calls: SystemCalls
 
     def clock(self, f: Function) -> Val:
         """Cycles of a counter that goes on at one speed, i64."""
@@ -51,15 +62,18 @@ class Processor:
 
 
 _MXCSR: Final = 0x1F80
-_FUTEX: Final = {"x86_64": 202, "aarch64": 98}
+_CALLS: Final = {
+    "x86_64": SystemCalls(futex=202, gettid=186, getcpu=309, sched_getaffinity=204, sched_setaffinity=203),
+    "aarch64": SystemCalls(futex=98, gettid=178, getcpu=168, sched_getaffinity=123, sched_setaffinity=122),
+}
 
 
 def processor(triple: str) -> Processor:
     """The processor that a triple names."""
     family = {"amd64": "x86_64", "arm64": "aarch64"}.get(first := triple.split("-")[0], first)
-    if family not in _FUTEX:
+    if family not in _CALLS:
         raise BackendError(message("x86-64 or AArch64", triple, hint="the reference backend, which runs anywhere"))
-    return Processor(family, _FUTEX[family])
+    return Processor(family, _CALLS[family])
 
 
 def _given(value: Val | None) -> Val:

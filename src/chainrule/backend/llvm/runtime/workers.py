@@ -5,9 +5,7 @@ from __future__ import annotations
 from chainrule.backend.llvm.builder import Function, Module
 from chainrule.backend.llvm.runtime.atomics import atomic_load, atomic_store, exchange, fetch_add, read, word, write
 from chainrule.backend.llvm.runtime.layout import (
-    MAIL_WORDS,
     NEVER,
-    POOL_WORDS,
     STATE_WORDS,
     AreaWord,
     MailWord,
@@ -16,24 +14,23 @@ from chainrule.backend.llvm.runtime.layout import (
     Status,
 )
 from chainrule.backend.llvm.runtime.processor import Processor
-from chainrule.backend.llvm.runtime.waiting import notify, wait
-from chainrule.backend.llvm.values import I8, I32, I64, PTR, Operand, Val
+from chainrule.backend.llvm.runtime.waiting import mailbox_of, wait, wake
+from chainrule.backend.llvm.values import I8, I32, I64, PTR, Val
 
 
 def write_worker(module: Module) -> None:
     """Writes `ptr worker(mailbox)`, the start routine of a thread: it waits for a job, does it, tells so, and again."""
     with module.function("chainrule_worker", PTR, mailbox=PTR) as f:
         (mailbox,) = f.arguments
-        posted, sleeping = word(f, mailbox, MailWord.POSTED), word(f, mailbox, MailWord.SLEEPING)
-        done, waiting = word(f, mailbox, MailWord.DONE), word(f, mailbox, MailWord.WAITING)
-        syscall = read(f, read(f, mailbox, MailWord.POOL, PTR), PoolWord.SYSCALL, PTR)
+        posted, done = word(f, mailbox, MailWord.POSTED), word(f, mailbox, MailWord.DONE)
+        pool = read(f, mailbox, MailWord.POOL, PTR)
         with f.repeat([f.constant(0, I32)]) as jobs:
             (last,) = jobs.carried
-            job = wait(f, posted, last, sleeping, read(f, mailbox, MailWord.SPIN), syscall)
+            job = wait(f, posted, last, read(f, mailbox, MailWord.SPIN), pool, mailbox)
             state, worker = read(f, mailbox, MailWord.STATE, PTR), read(f, mailbox, MailWord.WORKER)
             f.call("chainrule_driver", I64, state, worker)
             atomic_store(f, job, done, "seq_cst")
-            notify(f, done, waiting, syscall)
+            wake(f, pool, mailbox_of(f, pool, 0))
             jobs.next = [job]
             jobs.until = f.constant(0, I32).ne(0)
         f.ret(f.constant(0, PTR))
@@ -92,33 +89,25 @@ def _workers(f: Function, state: Val, pool: Val) -> Val:
     return f.either(wanted, look, lambda: [one])[0]
 
 
-def _mailbox(f: Function, pool: Val, number: Operand) -> Val:
-    first = f.element(pool, POOL_WORDS, I64)
-    return f.element(first, f.constant(number, I64) * MAIL_WORDS, I64)
-
-
 def _post(f: Function, state: Val, pool: Val, workers: Val) -> None:
     """Gives every other worker the job. What was written to memory before is seen by who sees the count."""
-    syscall = read(f, pool, PoolWord.SYSCALL, PTR)
     with f.loop(1, workers) as loop:
-        mailbox = _mailbox(f, pool, loop.index - 1)
+        mailbox = mailbox_of(f, pool, loop.index)
         f.store(state, word(f, mailbox, MailWord.STATE))
         write(f, mailbox, MailWord.WORKER, loop.index)
         write(f, mailbox, MailWord.SPIN, read(f, state, StateWord.SPIN))
-        posted = word(f, mailbox, MailWord.POSTED)
-        fetch_add(f, posted, f.constant(1, I32))
-        notify(f, posted, word(f, mailbox, MailWord.SLEEPING), syscall)
+        fetch_add(f, word(f, mailbox, MailWord.POSTED), f.constant(1, I32))
+        wake(f, pool, mailbox)
 
 
 def _join(f: Function, state: Val, pool: Val, workers: Val) -> None:
     """Waits until every other worker is done: none of them looks at the state after that."""
-    syscall = read(f, pool, PoolWord.SYSCALL, PTR)
+    own = mailbox_of(f, pool, 0)
     with f.loop(1, workers) as loop:
-        mailbox = _mailbox(f, pool, loop.index - 1)
-        posted = f.load(I32, word(f, mailbox, MailWord.POSTED))
-        done, waiting = word(f, mailbox, MailWord.DONE), word(f, mailbox, MailWord.WAITING)
+        mailbox = mailbox_of(f, pool, loop.index)
+        posted, done = f.load(I32, word(f, mailbox, MailWord.POSTED)), word(f, mailbox, MailWord.DONE)
         with f.when(atomic_load(f, I32, done).ne(posted)):
-            wait(f, done, posted - 1, waiting, read(f, state, StateWord.SPIN), syscall)
+            wait(f, done, posted - 1, read(f, state, StateWord.SPIN), pool, own)
 
 
 def _find_error(f: Function, state: Val, workers: Val) -> None:
