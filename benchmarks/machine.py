@@ -9,6 +9,7 @@ import platform
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,9 @@ CHAINS = 12
 """Sums that do not wait for each other: more than the processors' latency times the number of their units."""
 
 ROUNDS = 20_000_000
+LOOKS, HALVED = 5, 1.5
+"""How often is looked whether cores are whole, and how much more time one may take than the best."""
+
 FAR, NEAR = 1 << 26, 1_000_000
 """Float32 numbers of an array beyond every cache, and of one of the elementwise rows."""
 
@@ -52,6 +56,35 @@ def limits(threads: int, quick: bool) -> dict[str, float]:
     found["operations"] = max(v for k, v in found.items() if k.startswith(("fma", "matmul")))
     found["bytes"], found["near bytes"] = max(found["read"], found["copy"]), found["copy of 4 MB"]
     return found
+
+
+@cache
+def whole_cores(threads: int) -> Callable[[], bool]:
+    """Tells whether so many cores now do that many times the arithmetic of one.
+
+    Two cores of a virtual machine are at times the two threads of one core of the host, for some 0.1 to 10 s, and then
+    do no more than one. The look takes about 1 ms; a thread of a library that still spins is waited for.
+    """
+    work, rounds = fused_multiply_adds(8), 100_000
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    pools = [ThreadPoolExecutor(1) for _ in range(threads)]
+    for pool, core in zip(pools, cores, strict=False):
+        pool.submit(os.sched_setaffinity, 0, {core}).result()
+
+    def once(_: int) -> float:
+        start = time.perf_counter()
+        work(rounds)
+        return time.perf_counter() - start
+
+    alone = min(pools[0].submit(once, 0).result() for _ in range(50))
+
+    def look() -> bool:
+        for _ in range(LOOKS):
+            if max(found.result() for found in [pool.submit(once, 0) for pool in pools]) < HALVED * alone:
+                return True
+        return False
+
+    return look
 
 
 def fused_multiply_adds(width: int) -> Callable[[int], float]:

@@ -46,29 +46,41 @@ FULL = Pace(15, 0.03, 4.0)
 QUICK = Pace(3, 0.01, 0.5)
 
 
-def measure(program: Program, pace: Pace) -> dict[str, Any]:
-    """Seconds of one unit: the median, the least and the most; and how many cores were busy meanwhile."""
+def always() -> bool:
+    """What `measure` asks where one core is enough."""
+    return True
+
+
+def measure(program: Program, pace: Pace, whole: Callable[[], bool] = always) -> dict[str, Any]:
+    """Seconds of one unit: the median, the least and the most; and how many cores were busy meanwhile.
+
+    A repetition counts if the machine gave `whole` cores before and after it, unless there is none such.
+    """
     begin = time.perf_counter()
     calls, taken = 1, _timed(program, 1)
     while taken < pace.seconds and time.perf_counter() - begin < pace.at_most:
         calls = max(calls + 1, min(calls * 10, int(calls * pace.seconds / max(taken, 1e-9))))
         taken = _timed(program, calls)
-    times = [taken]
-    busy, wall = time.process_time(), time.perf_counter()
+    times, halved, busy, wall = list[float](), [taken], 0.0, 0.0
+    before = whole()
     while len(times) < pace.repetitions and time.perf_counter() - begin < pace.at_most:
-        times.append(_timed(program, calls))
-    wall = time.perf_counter() - wall
-    cores = (time.process_time() - busy) / wall if len(times) > 1 else None
-    seconds = [t / calls / program.units for t in times]
-    return {"median": statistics.median(seconds), "low": min(seconds), "high": max(seconds), "cores": cores}
+        start = time.process_time()
+        taken = _timed(program, calls)
+        busy, wall = busy + time.process_time() - start, wall + taken
+        after = whole()
+        (times if before and after else halved).append(taken)
+        before = after
+    seconds = [t / calls / program.units for t in times or halved]
+    found = {"median": statistics.median(seconds), "low": min(seconds), "high": max(seconds)}
+    return {**found, "cores": busy / wall if wall else None, "whole": bool(times)}
 
 
-def measure_overhead(program: Program, pace: Pace) -> dict[str, Any]:
+def measure_overhead(program: Program, pace: Pace, whole: Callable[[], bool] = always) -> dict[str, Any]:
     """Seconds of a call beyond the work in it, which is what one more turn inside of a longer call takes."""
     assert program.longer is not None
-    once, longer = measure(program, pace), measure(program.longer, pace)
+    once, longer = measure(program, pace, whole), measure(program.longer, pace, whole)
     turn = max(0.0, longer["low"] - once["low"]) / program.turns  # the least: what is subtracted must not be a pause
-    return {**{name: once[name] - turn for name in ("median", "low", "high")}, "cores": once["cores"], "work": turn}
+    return {**once, **{name: once[name] - turn for name in ("median", "low", "high")}, "work": turn}
 
 
 def measure_first(program: Program, expected: np.ndarray) -> dict[str, Any]:
@@ -77,7 +89,7 @@ def measure_first(program: Program, expected: np.ndarray) -> dict[str, Any]:
     found = program.check()
     seconds = time.perf_counter() - begin
     compare(found, expected)
-    return {"median": seconds, "low": seconds, "high": seconds, "cores": None}
+    return {"median": seconds, "low": seconds, "high": seconds, "cores": None, "whole": True}
 
 
 def compare(found: Any, expected: np.ndarray, tolerance: float = 1e-4) -> float:

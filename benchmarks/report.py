@@ -55,6 +55,7 @@ def _combine(answers: list[dict[str, Any]]) -> Summary:
         "medians": medians,
         "within": [[a["low"], a["high"]] for a in answers],
         "cores": statistics.median(cores) if cores else None,
+        "whole": [a["whole"] for a in answers],
         "error": max((a.get("error") or 0.0) for a in answers),
         "beside": {name: statistics.median(a["beside"][name] for a in answers) for name in beside},
         "work": statistics.median(a["work"] for a in answers) if "work" in answers[0] else None,

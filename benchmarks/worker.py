@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.program import FULL, QUICK, NotThere, Pace, compare, measure, measure_first, measure_overhead
+from benchmarks.machine import limits, whole_cores
+from benchmarks.program import FULL, QUICK, NotThere, Pace, always, compare, measure, measure_first, measure_overhead
 from benchmarks.table import CONTENDERS, Row, rows
 
 
@@ -53,7 +54,8 @@ def take(prepare: Any, row: Row, pace: Pace, expected: np.ndarray) -> dict[str, 
     if row.way == "first":
         return {**measure_first(program, expected), "beside": program.beside}
     error = compare(program.check(), expected, row.tolerance)
-    found = measure(program, pace) if program.longer is None else measure_overhead(program, pace)
+    take_times = measure if program.longer is None else measure_overhead
+    found = take_times(program, pace, whole_cores(row.threads) if row.threads > 1 else always)
     report = program.report() if program.report else None
     return {**found, "error": error, "beside": program.beside, "report": report}
 
@@ -65,8 +67,6 @@ def main() -> None:
     warnings.simplefilter("ignore")
     request = json.load(sys.stdin)
     if request.get("machine"):
-        from benchmarks.machine import limits
-
         found: dict[str, Any] = limits(request["machine"], request["quick"])
     else:
         found = answer(request)

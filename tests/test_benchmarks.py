@@ -16,6 +16,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))
 
 from benchmarks import bench, program, report, table  # noqa: E402
+from benchmarks.machine import whole_cores  # noqa: E402
 from benchmarks.problems import Elementwise, Leaves, Logistic, Problem, Product, Training  # noqa: E402
 from benchmarks.program import NotThere, Pace, Program  # noqa: E402
 
@@ -76,6 +77,25 @@ def test_a_time_is_the_median_of_the_repetitions(monkeypatch: pytest.MonkeyPatch
     assert (found["median"], found["low"], found["high"]) == (0.5, 0.5, 0.5)  # a tick a call, of two units
 
 
+def test_a_repetition_counts_while_the_cores_are_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(program.time, "perf_counter", lambda: now[0])
+    taken, whole = iter([1.0, 5.0, 6.0, 2.0, 7.0, 8.0, 3.0]), iter([True, False, True, True, False, True, True])
+
+    def run(_: int) -> None:
+        now[0] += next(taken)
+
+    found = program.measure(Program(run, lambda: 0), Pace(2, 0.0, 1e9), lambda: next(whole))
+    assert (found["low"], found["high"], found["whole"]) == (2.0, 3.0, True)
+    taken = itertools.repeat(1.0)
+    found = program.measure(Program(run, lambda: 0), Pace(2, 0.0, 9.5), lambda: False)
+    assert (found["median"], found["whole"]) == (1.0, False)
+
+
+def test_whole_cores_are_looked_for() -> None:
+    assert whole_cores(1)() in (True, False)
+
+
 def test_what_is_printed_and_saved(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked: list[tuple[str, int]] = []
 
@@ -86,7 +106,7 @@ def test_what_is_printed_and_saved(tmp_path: Path, capsys: pytest.CaptureFixture
         if request["contender"] == "torch":
             return {"absent": "not installed: torch"}
         seconds = 1e-5 if request["contender"] == table.CHAINRULE else 4e-5
-        times = {"median": seconds, "low": seconds, "high": seconds, "cores": 1.0, "error": 0.0}
+        times = {"median": seconds, "low": seconds, "high": seconds, "cores": 1.0, "whole": True, "error": 0.0}
         return dict.fromkeys(request["rows"], times)
 
     rows = table.chosen(["step-small", "matmul-bind-1-16-nn"], [1])
