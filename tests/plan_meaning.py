@@ -285,7 +285,7 @@ class Interpreter:
     def loop(self, step: Loop) -> None:
         order = range(step.length)
         assert self.iteration is None or not step.parallel, "parallel loops within one another"
-        for i in reversed(order) if step.reverse else order:
+        for iteration, i in enumerate(reversed(order) if step.reverse else order):
             if step.parallel:
                 self.iteration = i
             for buffer in self.own[step]:
@@ -293,7 +293,7 @@ class Interpreter:
                 memory.forget(start, buffer.nbytes)
             for slot in step.slots:
                 memory, start = self.spot(slot.source)
-                self.spots[slot.buffer] = memory, start + slot.start + i * slot.step
+                self.spots[slot.buffer] = memory, start + slot.at(iteration if slot.turns else i)
             self.steps(step.steps)
         if step.parallel:
             self.iteration = None

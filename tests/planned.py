@@ -75,6 +75,17 @@ def check(plan: Plan, graph: Graph, inputs: Sequence[Any]) -> None:
         np.testing.assert_allclose(x, y, rtol=eps, atol=eps * scale)
 
 
+def loop(body: Graph, *operands: Value, carry: int = 1, consts: int = 0, length: int = 3, reverse: bool = False):
+    """The results of a loop."""
+    return apply("scan", *operands, body=body, consts=consts, carry=carry, length=length, reverse=reverse)
+
+
+def doubling(*shape: int) -> Graph:
+    """A body that makes c * c + c of what it carries."""
+    c = new(*shape)
+    return Graph((c,), (apply("add", apply("multiply", c, c), c),))
+
+
 def words(plan: Plan) -> list[str]:
     """A line for each step, and for those in a loop behind it: its kind and its operations."""
     return [line for step in plan.steps for line in _words(step)]

@@ -2,19 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from planned import apply, matmul, new, number, part, planned, words
+from planned import apply, doubling, loop, matmul, new, number, part, planned, words
 
-from chainrule.ir.graph import Graph, Value
+from chainrule.ir.graph import Graph
 from chainrule.schedule.plan import Contraction, Loop
-
-
-def loop(body: Graph, *operands: Value, carry: int = 1, consts: int = 0, length: int = 3, reverse: bool = False):
-    return apply("scan", *operands, body=body, consts=consts, carry=carry, length=length, reverse=reverse)
-
-
-def doubling(*shape: int) -> Graph:
-    c = new(*shape)
-    return Graph((c,), (apply("add", apply("multiply", c, c), c),))
 
 
 def test_moves_cost_nothing() -> None:

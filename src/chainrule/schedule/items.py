@@ -99,7 +99,11 @@ class Items:
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """Where an output goes; `replaces` is the input whose memory that is, which must have been read by then."""
+    """Where an output goes; `replaces` is the input whose memory that is, which must have been read by then.
+
+    Where it has not been, the output may be written to the buffer `instead`, if there is one.
+    """
 
     place: Place
     replaces: Base | None = None
+    instead: Buffer | None = None

@@ -225,12 +225,20 @@ class Special:
 
 @dataclass(frozen=True, eq=False)
 class Slot:
-    """A buffer that is a slice of another one in each iteration of a loop: `start` + i `step` bytes into it."""
+    """A buffer that is a slice of another one in each iteration of a loop: `start` + i `step` bytes into it.
+
+    One that `turns` is at `start` in the first iteration, the third and so on, and `step` bytes from it in the others.
+    """
 
     buffer: Buffer
     source: Buffer
     start: int
     step: int
+    turns: bool = False
+
+    def at(self, i: int) -> int:
+        """Bytes into the source: for index i, or where it turns, after i iterations."""
+        return self.start + (i % 2 if self.turns else i) * self.step
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ from chainrule.ops.control import scan, sections
 from chainrule.ops.indexing import in_range
 from chainrule.ops.movement import full, iota, reshape, slice_set, transpose
 from chainrule.schedule.assemble import ASSEMBLED, known_numbers
+from chainrule.schedule.carry import Carry, carry
 from chainrule.schedule.expand import expand
 from chainrule.schedule.fuse import Fuser, is_simple
 from chainrule.schedule.group import FOLDS, Group, Member
@@ -151,26 +152,28 @@ class Region:
     # --- loops --------------------------------------------------------------------------------------------------------
 
     def _repeat(self, node: Node, operands: tuple[View, ...]) -> list[View]:
-        """A loop: what it carries stays at one place from round to round, xs and ys are slices of arrays."""
+        """A loop: xs and ys are slices of arrays; see `carry` for what it carries."""
         body: Graph = node.attrs["body"]
         fixed, state, xs = sections(operands, node.attrs["consts"], node.attrs["carry"])
         consts = [view if view.base.number is not None else self._fuser.readable(view) for view in fixed]
         scanned = [self._fuser.readable(view) for view in xs]
         reads = [self._fuser.place(view) for view in (*consts, *scanned) if view.base.number is None]
-        carried = [self._carried(node, i, view, reads) for i, view in enumerate(state, len(fixed))]
+        carries = [self._carried(node, i, view, reads) for i, view in enumerate(state, len(fixed))]
         ys = [self._stacked(value) for value in node.results[len(state) :]]
         position = self.items.position()
         slots = [self._slot(self._fuser.place(view)) for view in scanned] + [self._slot(place) for place in ys]
         inputs = [self._constant(view) for view in consts]
-        inputs += [_placed(value, place) for value, place in zip(body.inputs[len(fixed) :], carried, strict=False)]
+        inputs += [_placed(value, x.inside) for value, x in zip(body.inputs[len(fixed) :], carries, strict=False)]
         inner = body.inputs[len(fixed) + len(state) :]
         inside = [*inputs, *(_placed(value, slot) for value, (_, slot) in zip(inner, slots, strict=False))]
-        targets = [Target(place, view.base) for place, view in zip(carried, inputs[len(fixed) :], strict=True)]
+        targets = [Target(x.inside, view.base, x.other) for x, view in zip(carries, inputs[len(fixed) :], strict=True)]
         targets += [Target(slot) for _, slot in slots[len(scanned) :]]
         upright = {x for x, view in zip(body.inputs, inputs, strict=False) if _is_upright(view)}
-        block, results = expand(body, upright), (*carried, *ys)
+        block = expand(body, upright)
         region = Region(block, inside, targets)
-        moved = tuple([slot for slot, _ in slots])
+        settled = [x.settled(region.renamed, node.attrs["length"]) for x in carries]
+        results = (*[place for place, _ in settled], *ys)
+        moved = (*[slot for slot, _ in slots], *[slot for _, turning in settled for slot in turning])
         self.items.add(Repeat(node, region.items, region.renamed, moved, tuple(reads), block, results))
         return [
             whole(Base(value.shape, value.dtype, value.type.weak, position, place))
@@ -184,8 +187,8 @@ class Region:
         place = self._fuser.place(view)
         return whole(Base(view.shape, view.base.dtype, view.base.weak, place=place))
 
-    def _carried(self, node: Node, i: int, view: View, reads: Sequence[Place]) -> Place:
-        """Where a loop keeps what it carries: at the output's own place if it can, with the first value in it."""
+    def _carried(self, node: Node, i: int, view: View, reads: Sequence[Place]) -> Carry:
+        """Where a loop keeps what it carries, with the first value there: at the place of an input that it replaces."""
         first: int = node.attrs["consts"]
         result = node.results[i - first]
         target = self._wanted.get(result)
@@ -193,15 +196,14 @@ class Region:
         if target is not None and target.replaces is not None:
             mine = base is target.replaces and view.whole and alone
             if mine and all(place.buffer is not target.place.buffer for place in reads):
-                return target.place
-            target = None
-        place = arena(view.shape, result.dtype) if target is None else target.place
+                return Carry(target.place, target.place)
+        place = arena(view.shape, result.dtype)
         if alone and view.whole and base.place is None and base.member is not None:
             base.place = place
             base.member.group.stores.append((base.member, place))
         else:
             self._copy(view, place)
-        return place
+        return carry(place, view.shape)
 
     def _is_alone(self, value: Value) -> bool:
         """Whether nothing else uses a value, or what it is a view of."""

@@ -39,10 +39,12 @@ def settle(outputs: Sequence[View], targets: Sequence[Target], fuser: Fuser, ren
     for view, target in late:
         buffer = _own_buffer(view)
         replaced = target.place.buffer
-        if buffer is None or buffer in taken or not _is_free(view, target, readings.get(replaced, ()), kept):
+        free = _is_free(view, target, readings.get(replaced, ()), kept)
+        found = replaced if free else target.instead
+        if buffer is None or buffer in taken or found is None:
             copies.append((view, target))
         else:
-            renamed[buffer] = replaced
+            renamed[buffer] = found
             taken.add(buffer)
     sources = [_set_aside(view, overwritten, fuser.items) for view, _ in copies]
     for source, (_, target) in zip(sources, copies, strict=True):

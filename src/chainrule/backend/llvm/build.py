@@ -85,7 +85,7 @@ def _item(line: Line, address: Callable[[Buffer], tuple[int, int]], code: Mappin
             advances: list[Advance] = []
             for slot in loop.slots:
                 source, offset = address(slot.source)
-                advances.append(Advance(address(slot.buffer)[0], source, offset + slot.start, slot.step))
+                advances.append(Advance(address(slot.buffer)[0], source, offset + slot.start, slot.step, slot.turns))
             return LoopBegin(loop.length, loop.reverse, tuple(advances), parallel=loop.parallel)
         case End():
             return LoopEnd()

@@ -89,9 +89,18 @@ class NativeCourse:
         if buffer.kind == "input":
             return self._inputs[buffer.number]
         if which < loop.node.attrs["carry"]:
-            x = self._read(place, type.shape)
+            x = self._read(self._carried(loop, place), type.shape)
             return x.item() if type.weak else x[()]
         return self._read(*self._done(loop, place, type.shape))
+
+    def _carried(self, loop: Loop, place: Place) -> Place:
+        """Where a carried value is by now, if `place` is where it is at the end: it may have two places in turn."""
+        for slot in loop.slots:
+            if slot.turns and slot.source is place.buffer and slot.start == 0:
+                return Place(
+                    place.buffer, place.dtype, place.strides, slot.at(self._state.iterations()) // place.dtype.itemsize
+                )
+        return place
 
     def _done(self, loop: Loop, place: Place, shape: tuple[int, ...]) -> tuple[Place, tuple[int, ...]]:
         """Where the slices are that are stacked so far, and their shape: a reversed loop began with the last one."""

@@ -21,7 +21,7 @@ def generate(rng: random.Random, depth: int = 0) -> list[Item]:
     items: list[Item] = []
     for _ in range(rng.randint(1, 4)):
         if rng.random() < 0.35 and depth < 3:
-            move = Advance(1 + depth, depth, 8 * rng.randint(0, 3), 8 * rng.randint(0, 3))
+            move = Advance(1 + depth, depth, 8 * rng.randint(0, 3), 8 * rng.randint(0, 3), rng.random() < 0.3)
             yields = rng.choice([None, None, True, False])
             begin = LoopBegin(rng.choice([0, 1, 2, 3, 5]), rng.random() < 0.5, (move,), yields)
             items += [begin, *generate(rng, depth + 1), LoopEnd()]
@@ -46,8 +46,9 @@ def model(items: Sequence[Item], x: np.ndarray, slots: dict[int, int]) -> None:
         elif isinstance(item, LoopBegin):
             end = _end(items, place)
             (move,) = item.advances
-            for i in reversed(range(item.length)) if item.reverse else range(item.length):
-                slots[move.slot] = slots[move.source] + move.start + i * move.step
+            order = range(item.length)
+            for done, i in enumerate(reversed(order) if item.reverse else order):
+                slots[move.slot] = slots[move.source] + move.start + (done % 2 if move.turns else i) * move.step
                 model(items[place : end - 1], x, slots)
             place = end
 

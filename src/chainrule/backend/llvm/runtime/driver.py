@@ -318,10 +318,11 @@ def _write_again(module: Module) -> None:
         f.store(done, place)
         with f.when(done.ge(read(f, place, 1))):
             f.ret(0)
+        which = f.constant(2, I64) - (done & 1)
         with f.loop(0, read(f, entry, LoopWord.ADVANCES)) as loop:
-            move = f.element(f.element(entry, FIRST, I64), loop.index << 1, I64)
+            move = f.element(f.element(entry, FIRST, I64), loop.index << 2, I64)
             slot = f.element(slots, read(f, move, 0), I8)
-            f.store(f.load(I64, slot) + read(f, move, 1), slot)
+            f.store(f.load(I64, slot) + f.load(I64, f.element(move, which, I64)), slot)
         f.ret(1)
 
 

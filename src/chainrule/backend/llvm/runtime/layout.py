@@ -56,7 +56,8 @@ class CallWord(IntEnum):
 
 
 class LoopWord(IntEnum):
-    """The words of a loop's two entries; then what moves on: (slot, source, start, step) and (slot, step), in bytes."""
+    """The words of a loop's two entries; then what moves on, in bytes: (slot, source, start, step) at the begin, and
+    (slot, step after the first iteration and every second one, step after the others, 0) at the end."""
 
     ENTRY = 0
     NBYTES = 1
@@ -142,6 +143,7 @@ class MailWord(IntEnum):
     POOL = 4
     SPIN = 5
     DONE = LINE  # i32: how many jobs it has done
+    LOCK = LINE + 1  # whether somebody wakes it and sets its cores: it does not go on meanwhile
 
 
 POOL_WORDS: Final = 2 * LINE

@@ -28,12 +28,17 @@ class Call:
 
 
 class Advance(NamedTuple):
-    """A slot that is an address within another slot: `start` + i `step` bytes into it in iteration i."""
+    """A slot that is an address within another slot: `start` + i `step` bytes into it in iteration i.
+
+    One that `turns`, of a loop that is not parallel, is there in the first one, `step` bytes on in the second one, back
+    in the third one, and so on.
+    """
 
     slot: int
     source: int
     start: int
     step: int
+    turns: bool = False
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -238,9 +243,10 @@ class _Writer:
 
     def _end(self, loop: _Loop, moves: list[Advance], depth: int, first: int, yields: bool) -> None:
         back = WORD * (first - len(self.words))
-        self._head(Entry.END, loop.begin, depth, len(moves) * 2, int(yields), back)
+        self._head(Entry.END, loop.begin, depth, len(moves) * 4, int(yields), back)
         for move in moves:
-            self.words.extend((WORD * move.slot, move.step & _ALL))
+            then = -move.step if move.turns else move.step
+            self.words.extend((WORD * move.slot, move.step & _ALL, then & _ALL, 0))
 
     def _jump(self, place: int, loop: _Loop) -> None:
         """Lets a worker go over a loop that is written."""
@@ -253,7 +259,7 @@ class _Writer:
 
     def _start(self, begin: LoopBegin, advance: Advance) -> Advance:
         """The advance as it begins: a reversed loop begins at the end and goes back."""
-        if not begin.reverse:
+        if not begin.reverse or advance.turns:
             return advance
         return advance._replace(start=advance.start + (begin.length - 1) * advance.step, step=-advance.step)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chainrule.backend.llvm.builder import Function, Module
-from chainrule.backend.llvm.runtime.atomics import atomic_load, atomic_store, fetch_add, read, word
+from chainrule.backend.llvm.runtime.atomics import atomic_load, atomic_store, exchange, fetch_add, read, word
 from chainrule.backend.llvm.runtime.layout import (
     MAIL_WORDS,
     POOL_WORDS,
@@ -52,7 +52,10 @@ def write_wait(module: Module, processor: Processor) -> None:
             with f.when(atomic_load(f, I32, place, "seq_cst").eq(old)):
                 system.futex(sleeper, _FUTEX_WAIT, thread)
             sleeping.until = atomic_load(f, I32, place).ne(old)
-        atomic_store(f, f.constant(0, I32), sleeper, "monotonic")
+        atomic_store(f, f.constant(0, I32), sleeper, "seq_cst")
+        with f.repeat() as locked:  # until the thread may use all of its cores again
+            processor.relax(f)
+            locked.until = atomic_load(f, I64, word(f, mailbox, MailWord.LOCK), "seq_cst").eq(0)
         f.ret(atomic_load(f, I32, place))
 
 
@@ -61,29 +64,48 @@ def write_wake(module: Module, processor: Processor) -> None:
 
     Linux prefers the core of who wakes where it does not know another one to be idle; in a virtual machine it never
     knows, since a core that halts is taken for one that the host has taken away. Two threads then share a core until
-    the load is balanced, some 60 ms later. So the sleeper may not use this core while it is woken.
+    the load is balanced, some 60 ms later. So the sleeper may not use this core while it is woken. A lock keeps it from
+    going on, and others that wake it from setting its cores, until it may use them all again.
     """
     with module.function("chainrule_wake", None, internal=True, pool=PTR, mailbox=PTR) as f:
         pool, mailbox = f.arguments
-        sleeper = word(f, mailbox, MailWord.SLEEPER)
-        thread = atomic_load(f, I32, sleeper, "seq_cst")
-        with f.when(thread.ne(0)):
+        sleeper, lock = word(f, mailbox, MailWord.SLEEPER), word(f, mailbox, MailWord.LOCK)
+        with f.when(atomic_load(f, I32, sleeper, "seq_cst").ne(0)):
             system = _System(f, read(f, pool, PoolWord.SYSCALL, PTR), processor.calls)
-            allowed, others, core = f.alloca(I64, _CORE_WORDS), f.alloca(I64, _CORE_WORDS), f.alloca(I32)
-            nbytes = system.getaffinity(thread, allowed, _CORE_WORDS * WORD)
-            known = nbytes.gt(0) & system.getcpu(core).eq(0)
-            with f.when(known):
-                number = f.load(I32, core).cast("zext", I64)
-                with f.loop(0, nbytes.lshr(3)) as loop:
-                    f.store(f.load(I64, f.element(allowed, loop.index, I64)), f.element(others, loop.index, I64))
-                place = f.element(others, number.lshr(6), I64)
-                f.store(f.load(I64, place) & ~(f.constant(1, I64) << (number & 63)), place)
-                system.setaffinity(thread, others, nbytes)  # fails, to no harm, where this core is the only one
-            atomic_store(f, f.constant(0, I32), sleeper, "seq_cst")
-            system.futex(sleeper, _FUTEX_WAKE, f.constant(1, I32))
-            with f.when(known):
-                system.setaffinity(thread, allowed, nbytes)
+            mine = exchange(f, lock, f.constant(1, I64)).eq(0)
+            thread = atomic_load(f, I32, sleeper, "seq_cst")
+            f.either(
+                mine & thread.ne(0), lambda: _wake_elsewhere(system, sleeper, thread), lambda: _wake(system, sleeper)
+            )
+            with f.when(mine):
+                atomic_store(f, f.constant(0, I64), lock, "seq_cst")
         f.ret()
+
+
+def _wake(system: _System, sleeper: Val) -> list[Val]:
+    """Wakes who sleeps, if somebody does."""
+    atomic_store(system.f, system.f.constant(0, I32), sleeper, "seq_cst")
+    system.futex(sleeper, _FUTEX_WAKE, system.f.constant(1, I32))
+    return []
+
+
+def _wake_elsewhere(system: _System, sleeper: Val, thread: Val) -> list[Val]:
+    """Wakes a thread on another core than this one, if it may use another one and the system tells which."""
+    f = system.f
+    allowed, others, core = f.alloca(I64, _CORE_WORDS), f.alloca(I64, _CORE_WORDS), f.alloca(I32)
+    nbytes = system.getaffinity(thread, allowed, _CORE_WORDS * WORD)
+    known = nbytes.gt(0) & system.getcpu(core).eq(0)
+    with f.when(known):
+        with f.loop(0, nbytes.lshr(3)) as loop:
+            f.store(f.load(I64, f.element(allowed, loop.index, I64)), f.element(others, loop.index, I64))
+        number = f.load(I32, core).cast("zext", I64)
+        place = f.element(others, number.lshr(6), I64)
+        f.store(f.load(I64, place) & ~(f.constant(1, I64) << (number & 63)), place)
+        system.setaffinity(thread, others, nbytes)  # fails, to no harm, where this core is the only one
+    _wake(system, sleeper)
+    with f.when(known):
+        system.setaffinity(thread, allowed, nbytes)
+    return []
 
 
 @dataclass(frozen=True)
