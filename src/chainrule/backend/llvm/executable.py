@@ -35,11 +35,11 @@ class Repeated:
     __slots__ = ("_again", "_built", "_held", "_state")
 
     def __init__(self, built: Built, state: State, held: object) -> None:
-        self._built, self._state, self._held, self._again = built, state, held, state.again
+        self._built, self._state, self._held, self._again = built, state, held, state.repeater()
 
     def __call__(self) -> None:
-        outcome = self._again()
-        if outcome.status:
+        code = self._again()
+        if code and (outcome := self._state.finish(code)).status:
             raise failure(self._built, self._state, outcome)
 
 

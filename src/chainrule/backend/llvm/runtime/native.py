@@ -15,11 +15,11 @@ from chainrule.backend.llvm.engine import load
 from chainrule.backend.llvm.runtime.driver import write_driver
 from chainrule.backend.llvm.runtime.processor import processor
 from chainrule.backend.llvm.runtime.waiting import write_barrier, write_poll, write_wait, write_wake
-from chainrule.backend.llvm.runtime.workers import write_run, write_worker
+from chainrule.backend.llvm.runtime.workers import write_repeat, write_run, write_worker
 from chainrule.backend.llvm.target import target
 from chainrule.backend.llvm.values import I64
 
-NAMES: Final = ("chainrule_run", "chainrule_worker", "chainrule_clock")
+NAMES: Final = ("chainrule_run", "chainrule_repeat", "chainrule_worker", "chainrule_clock")
 """The functions that are called from outside."""
 
 
@@ -34,15 +34,20 @@ def runtime_text(triple: str) -> str:
     with module.function("chainrule_clock", I64) as f:
         f.ret(found.clock(f))
     write_run(module, found)
+    write_repeat(module)
     write_worker(module)
     return str(module)
 
 
 @dataclass(frozen=True, eq=False)
 class Runtime:
-    """The runtime in this process: `run(state address)` gives a status, `worker` is the address of a start routine."""
+    """The runtime in this process: `run(state address)` gives a status, `worker` is the address of a start routine.
+
+    `repeat` is `run` from the program's beginning.
+    """
 
     run: Callable[[int], int]
+    repeat: Callable[[int], int]
     address: int  # of run
     worker: int
     clock: Callable[[], int]
@@ -71,7 +76,7 @@ def runtime() -> Runtime:
     """The runtime, which is compiled and loaded when it is first asked for."""
     made_for = target()
     code, _ = object_code("runtime", lambda: runtime_text(made_for.triple), made_for)
-    run, worker, clock = load(code, NAMES)
+    run, repeat, worker, clock = load(code, NAMES)
     read: Any = ctypes.CFUNCTYPE(ctypes.c_int64)(clock)
-    function: Any = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(run)
-    return Runtime(function, run, worker, read, _moment(read))
+    of_state: Any = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)
+    return Runtime(of_state(run), of_state(repeat), run, worker, read, _moment(read))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -174,12 +175,16 @@ class State:
     def run(self) -> Outcome:
         """Runs to the end, in slices, between which Python looks for Ctrl-C: then the last whole iteration is done."""
         self._limit(0, self._slice)
-        return self._finish(self._run(self.address))
+        return self.finish(self._run(self.address))
 
     def again(self) -> Outcome:
         """As `run` from the beginning, with the addresses that the slots have."""
-        self._words[StateWord.POSITION] = self.program.address
-        return self.run()
+        return self.finish(self.repeater()())
+
+    def repeater(self) -> Callable[[], int]:
+        """What runs as `again` does, at the least cost; what it gives is 0 where all is well, else for `finish`."""
+        self._limit(0, self._slice)
+        return partial(runtime().repeat, self.address)
 
     def call(self, form: Form, leaves: tuple[Any, ...]) -> Outcome | Wrong:
         """As `run` from the beginning, on the memory of arrays; or which of them does not fit.
@@ -192,11 +197,11 @@ class State:
         if self._call is None:
             return self._call_slowly(form, leaves)
         code = self._call(self.address, form.address, leaves, self._entry)
-        return self._finish(code) if code >= 0 else wrong(-1 - code)
+        return self.finish(code) if code >= 0 else wrong(-1 - code)
 
     def _call_slowly(self, form: Form, leaves: tuple[Any, ...]) -> Outcome | Wrong:
         found = self.ready(form, leaves)
-        return self._finish(self._run(self.address)) if found is None else found
+        return self.finish(self._run(self.address)) if found is None else found
 
     def ready(self, form: Form, leaves: tuple[Any, ...]) -> Wrong | None:
         """As `call`, but runs nothing yet: that is for `proceed` to do."""
@@ -222,7 +227,8 @@ class State:
             self._words[StateWord.BUDGET] = int(seconds * runtime().cycles_per_second()) if seconds else 0
             self._limits = (rounds, seconds)
 
-    def _finish(self, code: int) -> Outcome:
+    def finish(self, code: int) -> Outcome:
+        """The outcome of a run of which a slice has ended so: the rest is run."""
         while code == _YIELD:
             code = self._run(self.address)
         return self.outcome(_STATUS[code])

@@ -1,4 +1,4 @@
-"""The text of `run`, which Python calls, and of `worker`, which every thread of the pool runs."""
+"""The text of `run` and `repeat`, which Python calls, and of `worker`, which every thread of the pool runs."""
 
 from __future__ import annotations
 
@@ -61,6 +61,14 @@ def write_run(module: Module, processor: Processor) -> None:
         started = read(f, state, StateWord.CYCLES)
         write(f, state, StateWord.CYCLES, processor.clock(f) - started)
         f.ret(status)
+
+
+def write_repeat(module: Module) -> None:
+    """Writes `i64 repeat(state)`, which is `run` from the program's beginning."""
+    with module.function("chainrule_repeat", I64, state=PTR) as f:
+        (state,) = f.arguments
+        f.store(read(f, state, StateWord.TABLE, PTR), word(f, state, StateWord.POSITION))
+        f.ret(f.call("chainrule_run", I64, state))
 
 
 def _prepare(f: Function, processor: Processor, state: Val) -> None:
