@@ -42,8 +42,8 @@ class Pace:
     at_most: float
 
 
-FULL = Pace(15, 0.03, 4.0)
-QUICK = Pace(3, 0.01, 0.5)
+FULL = Pace(5, 0.03, 1.5)
+QUICK = Pace(2, 0.01, 0.3)
 
 
 def always() -> bool:

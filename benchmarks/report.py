@@ -70,7 +70,7 @@ def print_head(found: Summary) -> None:
     print(f"{machine['time']}  {machine['processor']}, {machine['cores']} cores{load}; Python {machine['python']}")
     print(", ".join(f"{name} {version or 'not installed'}" for name, version in machine["versions"].items()))
     kind = ", few repetitions: not to be quoted" if found["quick"] else ""
-    print(f"{found['processes']} processes of each contender, in turn{kind}", flush=True)
+    print(f"{found['processes']} processes of each contender, each timed several times in turn{kind}", flush=True)
 
 
 def print_group(rows: list[Row], summaries: list[Summary]) -> None:

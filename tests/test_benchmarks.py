@@ -15,9 +15,10 @@ import pytest
 ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))
 
-from benchmarks import bench, program, report, table  # noqa: E402
+from benchmarks import bench, process, program, report, table  # noqa: E402
 from benchmarks.machine import whole_cores  # noqa: E402
 from benchmarks.problems import Elementwise, Leaves, Logistic, Problem, Product, Training  # noqa: E402
+from benchmarks.process import Process  # noqa: E402
 from benchmarks.program import NotThere, Pace, Program  # noqa: E402
 
 PROBLEMS: Final[dict[str, tuple[Problem, str]]] = {
@@ -53,13 +54,25 @@ def test_contenders_give_what_is_expected(contender: str, name: str) -> None:
 @pytest.mark.parametrize("contender", [name for name in table.CONTENDERS if name != "torch.compile"])  # takes a minute
 def test_a_worker_compares_and_answers(contender: str, tmp_path: Path) -> None:
     (row,) = table.chosen(["step-small"], [1])
-    request = {"contender": contender, "rows": {row.name: row.problem.expected().tolist()}, "quick": True}
-    answer = bench.ask_worker(str(tmp_path), request, 1, "cache")[row.name]
-    if answer.get("absent", "").startswith("not installed"):
-        pytest.skip(answer["absent"])
-    assert answer["low"] <= answer["median"] <= answer["high"] and answer["error"] < 1e-4
-    request["rows"][row.name][7] += 0.01
-    assert bench.ask_worker(str(tmp_path), request, 1, "cache")[row.name]["absent"].startswith("failed: AssertionError")
+    request = {"contender": contender, "row": row.name, "expected": row.problem.expected().tolist(), "quick": True}
+    with Process(1, str(tmp_path / "cache")) as worker:
+        answer = worker.ask(request)
+        if answer.get("absent", "").startswith("not installed"):
+            pytest.skip(answer["absent"])
+        assert answer["low"] <= answer["median"] <= answer["high"] and answer["error"] < 1e-4
+        assert worker.ask(request)["error"] == answer["error"]
+    request["expected"][7] += 0.01
+    with Process(1, str(tmp_path / "cache")) as worker:
+        assert worker.ask(request)["absent"].startswith("failed: AssertionError")
+
+
+def test_a_worker_that_ends_or_is_late_is_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Process(1, str(tmp_path / "cache")) as worker:
+        for _ in range(2):
+            assert worker.ask({"contender": "none"})["absent"] == "failed: exit status 1: KeyError: 'none'"
+    monkeypatch.setattr(process, "LONGEST", 0.05)
+    with Process(1, str(tmp_path / "cache")) as worker:
+        assert worker.ask({"contender": "none"})["absent"] == "failed: no answer in 0.05 s"
 
 
 def test_a_wrong_result_is_noticed() -> None:
@@ -99,20 +112,22 @@ def test_whole_cores_are_looked_for() -> None:
 def test_what_is_printed_and_saved(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked: list[tuple[str, int]] = []
 
-    def ask(request: dict[str, Any], threads: int, cache: str) -> dict[str, Any]:
-        if request.get("machine"):
-            return {"operations": 1e11, "bytes": 1e10, "near bytes": 1e11}
-        asked.append((request["contender"], threads))
-        if request["contender"] == "torch":
-            return {"absent": "not installed: torch"}
-        seconds = 1e-5 if request["contender"] == table.CHAINRULE else 4e-5
-        times = {"median": seconds, "low": seconds, "high": seconds, "cores": 1.0, "whole": True, "error": 0.0}
-        return dict.fromkeys(request["rows"], times)
+    class Answering(Process):
+        def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+            if "machine" in request:
+                return {"operations": 1e11, "bytes": 1e10, "near bytes": 1e11}
+            asked.append((request["contender"], request["row"]))
+            if request["contender"] == "torch":
+                return {"absent": "not installed: torch"}
+            seconds = 1e-5 if request["contender"] == table.CHAINRULE else 4e-5
+            return {"median": seconds, "low": seconds, "high": seconds, "cores": 1.0, "whole": True, "error": 0.0}
 
     rows = table.chosen(["step-small", "matmul-bind-1-16-nn"], [1])
     who, out = [table.CHAINRULE, "numpy", "torch"], tmp_path / "figures.json"
-    bench.run(rows, who, 2, True, ask, lambda found: out.write_text(json.dumps(found)))
-    assert [name for name, _ in asked[:6]] == who * 2
+    bench.run(
+        rows, who, 2, True, lambda _, n, cache: Answering(n, cache), lambda found: out.write_text(json.dumps(found))
+    )
+    assert asked[:9] == [(name, rows[0].name) for name in who * bench.ROUNDS] and len(asked) == 36
     printed = capsys.readouterr().out
     assert "4.00" in printed and "not installed: torch" in printed and "10 us" in printed
     saved = json.loads(out.read_text())
