@@ -50,7 +50,7 @@ class Process:
         return {"absent": f"failed: exit status {process.wait()}: {last[:200]}"}
 
     def _start(self) -> subprocess.Popen[str]:
-        errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115: the stack closes it
+        errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
         self._errors = self._stack.enter_context(errors)
         environment = worker_environment(self._threads, self._cache)
         environment["OPENBLAS_NUM_THREADS"] = str(self._blas_threads)
