@@ -23,6 +23,7 @@ from chainrule.api.precision import warn_of_float64
 from chainrule.api.running import Running
 from chainrule.api.stagings import Stagings
 from chainrule.api.written import Build, Take, write_build, write_take
+from chainrule.backend.aligned import empty
 from chainrule.backend.base import Donations, Executable, Memory, Misfit
 from chainrule.backend.choose import backend
 from chainrule.errors import DTypeError, message
@@ -164,7 +165,7 @@ class Jitted(Generic[P, R]):
         inputs = fixed_inputs(call, special.captured, special.graph.inputs)
         check_donated(inputs, special.over)
         outputs = [
-            inputs[special.over[i]] if i in special.over else np.empty(out.type.shape, out.type.dtype)
+            inputs[special.over[i]] if i in special.over else empty(out.type.shape, out.type.dtype)
             for i, out in enumerate(special.graph.outputs)
         ]
         route = self._route(special, call)

@@ -11,7 +11,7 @@ import pytest
 import chainrule as cr
 from chainrule import nn, optim
 from chainrule.backend.base import Misfit
-from chainrule.backend.llvm import block, executable
+from chainrule.backend.llvm import executable, memory
 from chainrule.backend.llvm.executable import NativeBackend, NativeExecutable
 from chainrule.backend.reference import ReferenceBackend
 from chainrule.errors import OutOfRangeError, TooLargeError
@@ -167,10 +167,10 @@ def test_an_error_within_a_loop_tells_of_the_iteration_it_is_in() -> None:
 
 def test_too_little_memory_is_an_error_that_says_how_much_it_would_be(monkeypatch: pytest.MonkeyPatch) -> None:
     call = native(ADD)
-    monkeypatch.setattr(block, "machine_memory", lambda: 100)
+    monkeypatch.setattr(memory, "machine_memory", lambda: 100)
     with pytest.raises(TooLargeError, match=r"needs [\d,]+ bytes: inputs 60, outputs 48, .*, got 100 bytes in this"):
         call((X, Y))
-    monkeypatch.setattr(block, "machine_memory", lambda: None)
+    monkeypatch.setattr(memory, "machine_memory", lambda: None)
 
     def none(nbytes: int) -> Any:
         raise MemoryError

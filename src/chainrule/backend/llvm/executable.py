@@ -8,11 +8,12 @@ from typing import Any, Final
 
 import numpy as np
 
+from chainrule.backend.aligned import block
 from chainrule.backend.base import Array, Backend, Donations, Memory, Misfit
-from chainrule.backend.llvm.block import block, check_memory, too_large
 from chainrule.backend.llvm.build import ARENA, Built, build
 from chainrule.backend.llvm.course import NativeCourse
 from chainrule.backend.llvm.failure import failure
+from chainrule.backend.llvm.memory import check_memory, too_large
 from chainrule.backend.llvm.report import Report, measured
 from chainrule.backend.llvm.runtime.arrays import Wrong
 from chainrule.backend.llvm.runtime.layout import Status

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from chainrule.backend.aligned import ALIGN, block
 from chainrule.backend.base import Array, Donations
 from chainrule.backend.llvm.arena import Arena
-from chainrule.backend.llvm.block import ALIGN, block
 from chainrule.backend.llvm.build import Built, build
 from chainrule.backend.llvm.executable import NativeBackend, NativeExecutable
 from chainrule.backend.llvm.runtime.layout import Status

@@ -16,6 +16,7 @@ TYPES: list[tuple[tuple[int, ...], np.dtype[Any]]] = [
     ((3, 4), np.dtype(np.float32)),
     ((), np.dtype(np.float64)),
     ((0,), np.dtype(np.int64)),
+    ((200, 100), np.dtype(np.float32)),  # large: it begins at a line of the cache
 ]
 
 
@@ -55,7 +56,7 @@ def test_what_somebody_has_is_not_written_again() -> None:
         taken = returned(results)
         for x in taken:
             x[...] = n
-        kept.append((n, [taken[0][1:], taken[0].T, memoryview(taken[0]), taken[1]][n % 4]))
+        kept.append((n, [taken[0][1:], taken[3][1:], memoryview(taken[0]), taken[3].T[1:], taken[1]][n % 5]))
     del taken
     gc.collect()
     for _ in range(5):

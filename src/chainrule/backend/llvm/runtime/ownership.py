@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from chainrule.backend.aligned import empty
 from chainrule.backend.llvm.runtime.arrays import Array, Form, Leaf
 
 _KEPT: Final = 2
@@ -30,7 +31,7 @@ class Results:
             arrays = None
         if arrays is not None and self._form.are_unheld(arrays):
             return arrays
-        return tuple([np.empty(shape, dtype) for shape, dtype in self._types])
+        return tuple([empty(shape, dtype) for shape, dtype in self._types])
 
     def give(self, arrays: tuple[Array, ...]) -> None:
         """Remembers arrays that are returned to a caller, to look at them again later."""

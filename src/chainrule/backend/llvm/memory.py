@@ -1,4 +1,4 @@
-"""`block`: memory for a program, or an error that says how much it would be."""
+"""`check_memory`: whether there is memory for a program, or an error that says how much it would be."""
 
 from __future__ import annotations
 
@@ -7,23 +7,11 @@ import os
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
-from chainrule.backend.base import Array
 from chainrule.errors import TooLargeError, message
-
-ALIGN: Final = 64
 
 _GROUPS: Final = Path("/sys/fs/cgroup")
 _LIMITS: Final = (_GROUPS / "memory.max", _GROUPS / "memory" / "memory.limit_in_bytes")
 """What control groups allow, by version 2 and 1."""
-
-
-def block(nbytes: int) -> Array:
-    """Bytes in no particular state, the first one at an address that ALIGN divides."""
-    memory: Array = np.empty(nbytes + ALIGN, np.uint8)
-    skip = -memory.ctypes.data % ALIGN
-    return memory[skip : skip + nbytes]
 
 
 def check_memory(nbytes: int, plan: object) -> None:
