@@ -22,7 +22,7 @@ HAS_POOL: Final = sys.platform == "linux"
 """Elsewhere every program runs on the thread that calls it."""
 
 SPIN: Final = 100e-6
-"""Seconds for which a thread that waits looks again and again, before it sleeps."""
+"""Seconds for which a thread that waits looks again and again, before it lets others have its core, and sleeps."""
 
 _WORDS: Final = POOL_WORDS + MOST_THREADS * MAIL_WORDS
 

@@ -19,6 +19,7 @@ class SystemCalls:
     getcpu: int
     sched_getaffinity: int
     sched_setaffinity: int
+    sched_yield: int
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,12 @@ class Processor:
 
 _MXCSR: Final = 0x1F80
 _CALLS: Final = {
-    "x86_64": SystemCalls(futex=202, gettid=186, getcpu=309, sched_getaffinity=204, sched_setaffinity=203),
-    "aarch64": SystemCalls(futex=98, gettid=178, getcpu=168, sched_getaffinity=123, sched_setaffinity=122),
+    "x86_64": SystemCalls(
+        futex=202, gettid=186, getcpu=309, sched_getaffinity=204, sched_setaffinity=203, sched_yield=24
+    ),
+    "aarch64": SystemCalls(
+        futex=98, gettid=178, getcpu=168, sched_getaffinity=123, sched_setaffinity=122, sched_yield=124
+    ),
 }
 
 

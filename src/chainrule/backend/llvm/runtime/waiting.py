@@ -23,6 +23,9 @@ from chainrule.backend.llvm.values import I32, I64, PTR, Operand, Val
 
 _FUTEX_WAIT: Final = 128  # FUTEX_WAIT | FUTEX_PRIVATE_FLAG
 _FUTEX_WAKE: Final = 129
+_PATIENCE: Final = 20
+"""How much longer than it spins a thread waits before it sleeps, and lets others have its core."""
+
 _CORE_WORDS: Final = 128
 """Of 64 cores each: as many as Linux knows."""
 
@@ -30,8 +33,9 @@ _CORE_WORDS: Final = 128
 def write_wait(module: Module, processor: Processor) -> None:
     """Writes `i32 wait(word, old, spin, pool, mailbox)`: the number in `word` as soon as it is not `old`.
 
-    It is looked at for `spin` cycles; then the thread sleeps, with its number in its own mailbox. Whoever changes the
-    word calls `wake` after that. No wake-up is lost: either the number is in the mailbox before `wake` looks there, or
+    It is looked at for `spin` cycles, and for some more while others may have the core: to be woken may take a
+    millisecond, in which those that are waited for would fall asleep, too. Then the thread sleeps, with its number in
+    its own mailbox. Whoever changes the word calls `wake` after that. No wake-up is lost: either the number is in the mailbox before `wake` looks there, or
     the word was changed before it is looked at once more. Who is woken for something that is over sleeps again.
     """
     parameters = {"word": PTR, "old": I32, "spin": I64, "pool": PTR, "mailbox": PTR}
@@ -42,10 +46,13 @@ def write_wait(module: Module, processor: Processor) -> None:
             processor.relax(f)
             changed = atomic_load(f, I32, place).ne(old)
             spinning.until = changed | (processor.clock(f) - start).gt(spin)
-        found = atomic_load(f, I32, place)
-        with f.when(found.ne(old)):
-            f.ret(found)
         system = _System(f, read(f, pool, PoolWord.SYSCALL, PTR), processor.calls)
+        with f.repeat() as yielding:
+            found = atomic_load(f, I32, place)
+            with f.when(found.ne(old)):
+                f.ret(found)
+            system.sched_yield()
+            yielding.until = (processor.clock(f) - start).gt(spin * _PATIENCE)
         thread, sleeper = system.gettid(), word(f, mailbox, MailWord.SLEEPER)
         with f.repeat() as sleeping:
             atomic_store(f, thread, sleeper, "seq_cst")
@@ -119,6 +126,10 @@ class _System:
     def gettid(self) -> Val:
         """The number of this thread, i32."""
         return self._call(self.calls.gettid).cast("trunc", I32)
+
+    def sched_yield(self) -> None:
+        """Lets another thread have this core, if one waits for it."""
+        self._call(self.calls.sched_yield)
 
     def getcpu(self, core: Val) -> Val:
         """0 where the number of this core, i32, is written to `core`."""
