@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from chainrule.backend.llvm.builder import Function
 from chainrule.backend.llvm.values import I32, I64, Val
 from chainrule.errors import BackendError, message
 
 
-@dataclass(frozen=True)
-class SystemCalls:
+class SystemCalls(NamedTuple):
     """The numbers of Linux's system calls on one family of processors."""
 
     futex: int
@@ -64,12 +63,8 @@ class Processor:
 
 _MXCSR: Final = 0x1F80
 _CALLS: Final = {
-    "x86_64": SystemCalls(
-        futex=202, gettid=186, getcpu=309, sched_getaffinity=204, sched_setaffinity=203, sched_yield=24
-    ),
-    "aarch64": SystemCalls(
-        futex=98, gettid=178, getcpu=168, sched_getaffinity=123, sched_setaffinity=122, sched_yield=124
-    ),
+    "x86_64": SystemCalls(202, 186, 309, 204, 203, 24),
+    "aarch64": SystemCalls(98, 178, 168, 123, 122, 124),
 }
 
 

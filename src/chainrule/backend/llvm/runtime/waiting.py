@@ -35,8 +35,9 @@ def write_wait(module: Module, processor: Processor) -> None:
 
     It is looked at for `spin` cycles, and for some more while others may have the core: to be woken may take a
     millisecond, in which those that are waited for would fall asleep, too. Then the thread sleeps, with its number in
-    its own mailbox. Whoever changes the word calls `wake` after that. No wake-up is lost: either the number is in the mailbox before `wake` looks there, or
-    the word was changed before it is looked at once more. Who is woken for something that is over sleeps again.
+    its own mailbox. Whoever changes the word calls `wake` after that. No wake-up is lost: either the number is in the
+    mailbox before `wake` looks there, or the word was changed before it is looked at once more. Who is woken for
+    something that is over sleeps again.
     """
     parameters = {"word": PTR, "old": I32, "spin": I64, "pool": PTR, "mailbox": PTR}
     with module.function("chainrule_wait", I32, internal=True, **parameters) as f:
