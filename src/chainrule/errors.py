@@ -53,7 +53,7 @@ class DataError(ChainruleError, ValueError):
 
 
 class OwnershipError(ChainruleError, ValueError):
-    """An array given up twice, or given up and used again."""
+    """An array given up twice, or given up and used again; memory of one thread that another one would use."""
 
 
 class GraphError(ChainruleError, ValueError):

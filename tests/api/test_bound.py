@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,31 @@ def test_a_bound_call_reads_and_writes_the_same_memory() -> None:
     twice = out["twice"]
     x[:] = 1.0
     assert bound()["twice"] is twice and twice.tolist() == [2.0] * 3 and out["sum"] == 3.0
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_second_thread_is_refused_while_the_first_one_is_in_the_call(threads: int) -> None:
+    x = np.full((64, 64), 1 / 64, np.float32)
+    many = cr.jit(lambda x: cr.fori_loop(0, 3000, lambda _, c: c @ x, x), threads=threads)
+    bound, refused = many.bind(x), list[str]()
+    expected = bound().copy()
+
+    def call() -> None:
+        for _ in range(500):
+            try:
+                bound()
+            except OwnershipError as error:
+                refused.append(str(error))
+            if refused:
+                return
+
+    callers = [threading.Thread(target=call) for _ in range(2)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert "expected one thread at a time in a bound call, got two" in (refused or [""])[0]
+    np.testing.assert_array_equal(bound(), expected)
 
 
 def test_a_bound_step_trains_as_the_staged_one_does() -> None:

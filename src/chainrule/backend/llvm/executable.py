@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -21,6 +22,7 @@ from chainrule.backend.llvm.runtime.ownership import Results
 from chainrule.backend.llvm.runtime.program import State
 from chainrule.backend.llvm.runtime.threads import thread_count
 from chainrule.backend.llvm.signature import Leaves, Signature
+from chainrule.errors import OwnershipError, message
 from chainrule.ir.graph import Graph
 
 PAYS: Final = 1.5e-4
@@ -33,15 +35,21 @@ _BANDWIDTH: Final = 1e10
 class Repeated:
     """A call with fixed buffers, which it keeps alive."""
 
-    __slots__ = ("_again", "_built", "_held", "_state")
+    __slots__ = ("_again", "_built", "_held", "_lock", "_state")
 
     def __init__(self, built: Built, state: State, held: object) -> None:
         self._built, self._state, self._held, self._again = built, state, held, state.repeater()
+        self._lock = threading.RLock()
 
     def __call__(self) -> None:
-        code = self._again()
-        if code and (outcome := self._state.finish(code)).status:
-            raise failure(self._built, self._state, outcome)
+        if not self._lock.acquire(False):
+            raise OwnershipError(message("one thread at a time in a bound call", "two", hint="to bind once in each"))
+        try:
+            code = self._again()
+            if code and (outcome := self._state.finish(code)).status:
+                raise failure(self._built, self._state, outcome)
+        finally:
+            self._lock.release()
 
 
 class NativeExecutable:
