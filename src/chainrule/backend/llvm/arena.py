@@ -6,11 +6,9 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
+from chainrule.backend.aligned import ALIGN
 from chainrule.schedule.plan import Buffer
-
-ALIGN: Final = 64
 
 
 @dataclass(frozen=True, eq=False)

@@ -149,5 +149,5 @@ def test_a_run_can_be_repeated_with_the_same_slots() -> None:
     state.start([x.ctypes.data])
     assert state.proceed(rounds=1) == Status.YIELD
     assert state.run() == Outcome(Status.DONE)
-    assert [state.again() for _ in range(2)] == [Outcome(Status.DONE)] * 2
+    assert [state.finish(state.repeater()()) for _ in range(2)] == [Outcome(Status.DONE)] * 2
     assert x[0] == 9

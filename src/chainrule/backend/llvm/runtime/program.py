@@ -177,12 +177,11 @@ class State:
         self._limit(0, self._slice)
         return self.finish(self._run(self.address))
 
-    def again(self) -> Outcome:
-        """As `run` from the beginning, with the addresses that the slots have."""
-        return self.finish(self.repeater()())
-
     def repeater(self) -> Callable[[], int]:
-        """What runs as `again` does, at the least cost; what it gives is 0 where all is well, else for `finish`."""
+        """What runs from the beginning, with the addresses that the slots have, at the least cost.
+
+        What it gives is 0 where all is well, else for `finish`.
+        """
         self._limit(0, self._slice)
         return partial(runtime().repeat, self.address)
 
